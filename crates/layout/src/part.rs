@@ -1,0 +1,35 @@
+//! Partitions of the stick: GPT names, which are also file-system labels where the file system has one.
+
+/// The BIOS boot partition: GRUB's core image, no file system.
+pub const BIOS: &str = "esos_bios";
+/// The EFI system partition (FAT32): shim, GRUB, `grub.cfg`, the slot state. Never mounted read-write
+/// by the running box.
+pub const BOOT: &str = "ESOS_BOOT";
+/// The PRIMARY slot: one read-only squashfs with all files of [`crate::slot`].
+pub const PRIMARY: &str = "esos_primary";
+/// The SECONDARY slot.
+pub const SECONDARY: &str = "esos_secondary";
+/// Generations of the configuration (ext4).
+pub const CONF: &str = "esos_conf";
+/// Log archives and crash dumps (ext4).
+pub const LOGS: &str = "esos_logs";
+/// User data on large media (ext4), where there is one.
+pub const DATA: &str = "esos_data";
+
+/// Mount point of [`BOOT`], only ever read-only.
+pub const BOOT_MOUNT: &str = "/boot/esos";
+/// Mount point of [`CONF`].
+pub const CONF_MOUNT: &str = "/mnt/conf";
+/// Mount point of [`LOGS`].
+pub const LOGS_MOUNT: &str = "/mnt/logs";
+/// Mount point of [`DATA`].
+pub const DATA_MOUNT: &str = "/mnt/data";
+
+/// The directory on [`BOOT`] that holds one-sector state files.
+pub const STATE_DIR: &str = "esos/state";
+/// The one-sector file in [`STATE_DIR`] that makes a stick unlike its twins: a GRUB environment block
+/// of 512 bytes whose variable `stick` is a random 32-digit hex number, or `unset` in a fresh image.
+/// GRUB passes it on as [`crate::cmdline::STICK`].
+pub const STICK_FILE: &str = "esos/state/stick";
+/// A file on [`BOOT`] that answers the first-login dialogue (`key=value` lines).
+pub const ANSWERS_FILE: &str = "esos/answers.conf";

@@ -1,0 +1,101 @@
+//! The two slots, and the files in each.
+use std::fmt;
+use std::str::FromStr;
+
+/// One of the two whole systems on a stick.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "UPPERCASE"))]
+pub enum Slot {
+    /// `PRIMARY`.
+    Primary,
+    /// `SECONDARY`.
+    Secondary,
+}
+
+impl Slot {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Primary, Self::Secondary];
+
+    /// The other one.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Primary => Self::Secondary,
+            Self::Secondary => Self::Primary,
+        }
+    }
+
+    /// The GPT name of its partition.
+    #[must_use]
+    pub const fn partition(self) -> &'static str {
+        match self {
+            Self::Primary => crate::part::PRIMARY,
+            Self::Secondary => crate::part::SECONDARY,
+        }
+    }
+}
+
+impl fmt::Display for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Primary => "PRIMARY",
+            Self::Secondary => "SECONDARY",
+        })
+    }
+}
+
+/// The text names no slot.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected PRIMARY or SECONDARY, found `{text}`")]
+pub struct ParseSlotError {
+    /// What stood there.
+    pub text: String,
+}
+
+impl FromStr for Slot {
+    type Err = ParseSlotError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "PRIMARY" => Ok(Self::Primary),
+            "SECONDARY" => Ok(Self::Secondary),
+            _ => Err(ParseSlotError { text: text.to_owned() }),
+        }
+    }
+}
+
+/// The kernel.
+pub const KERNEL: &str = "vmlinuz";
+/// The initramfs: newc cpio, zstd.
+pub const INITRAMFS: &str = "initrd.img";
+/// The kernel of the Debug entry where the image carries one of its own; otherwise Debug boots
+/// [`KERNEL`] with [`crate::cmdline::DEBUG_ARGS`].
+pub const DEBUG_KERNEL: &str = "vmlinuz-debug";
+/// The initramfs of [`DEBUG_KERNEL`].
+pub const DEBUG_INITRAMFS: &str = "initrd-debug.img";
+/// The root image: zstd frames whose contents, one after the other, are one tar.
+pub const ROOT: &str = "root.tar.zst";
+/// The index of [`ROOT`]; see [`crate::frames`].
+pub const ROOT_INDEX: &str = "root.idx";
+/// One line, the version of the slot's ESOS.
+pub const VERSION: &str = "version";
+/// A script that GRUB sources: sets `slot_ver`, and `slot_debug_kernel=1` where there is one.
+pub const GRUB_VARS: &str = "slot.cfg";
+/// `sha256sum` lines for every other file of the slot.
+pub const SUMS: &str = "SHA256SUMS";
+/// The package lock of the slot (name, version, SHA-256), as `esos-image build --lock` reads it.
+pub const PACKAGES: &str = "packages.lock";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_print_and_parse() {
+        for slot in Slot::ALL {
+            assert_eq!(slot.to_string().parse(), Ok(slot));
+            assert_eq!(slot.other().other(), slot);
+        }
+        assert!("primary".parse::<Slot>().is_err());
+    }
+}

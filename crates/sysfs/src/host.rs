@@ -1,0 +1,118 @@
+//! A directory of this machine.
+use crate::{AttrError, AttrOp, AttrTree, Entry, Kind};
+use nix::errno::Errno;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Component, Path, PathBuf};
+
+/// A tree under a directory of this machine, such as `/sys` or a copy of it.
+#[derive(Debug, Clone)]
+pub struct HostTree {
+    root: PathBuf,
+}
+
+impl HostTree {
+    /// The tree under that directory.
+    #[must_use]
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn path(&self, path: &str, op: &AttrOp) -> Result<PathBuf, AttrError> {
+        let inside = |c| matches!(c, Component::Normal(_) | Component::CurDir);
+        if path.contains('\0') || !Path::new(path).components().all(inside) {
+            return Err(AttrError::new(path, op.clone(), Errno::EINVAL as i32));
+        }
+        Ok(self.root.join(path))
+    }
+}
+
+fn error(path: &str, op: AttrOp) -> impl Fn(io::Error) -> AttrError {
+    move |e| AttrError::new(path, op.clone(), e.raw_os_error().unwrap_or(Errno::EIO as i32))
+}
+
+impl AttrTree for HostTree {
+    fn read(&self, path: &str) -> Result<String, AttrError> {
+        let bytes = fs::read(self.path(path, &AttrOp::Read)?).map_err(error(path, AttrOp::Read))?;
+        Ok(match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(e) => String::from_utf8_lossy(e.as_bytes()).into_owned(),
+        })
+    }
+
+    fn write(&self, path: &str, value: &str) -> Result<(), AttrError> {
+        let op = AttrOp::Write(value.to_owned());
+        let file = self.path(path, &op)?;
+        let error = error(path, op.clone());
+        // As sysfs wants it: neither created nor truncated.
+        let mut file =
+            OpenOptions::new().write(true).custom_flags(nix::libc::O_CLOEXEC).open(file).map_err(&error)?;
+        match file.write(value.as_bytes()).map_err(&error)? {
+            n if n == value.len() => Ok(()),
+            _ => Err(AttrError::new(path, op, Errno::EIO as i32)),
+        }
+    }
+
+    fn list(&self, path: &str) -> Result<Vec<Entry>, AttrError> {
+        let error = error(path, AttrOp::List);
+        let mut entries = Vec::new();
+        for entry in fs::read_dir(self.path(path, &AttrOp::List)?).map_err(&error)? {
+            let entry = entry.map_err(&error)?;
+            let kind = entry.file_type().map_err(&error)?;
+            let kind = match (kind.is_symlink(), kind.is_dir()) {
+                (true, _) => Kind::Link,
+                (_, true) => Kind::Dir,
+                _ => Kind::Attr,
+            };
+            entries.push(Entry { name: entry.file_name().to_string_lossy().into_owned(), kind });
+        }
+        entries.sort();
+        Ok(entries)
+    }
+
+    fn read_link(&self, path: &str) -> Result<String, AttrError> {
+        let op = AttrOp::ReadLink;
+        let target = fs::read_link(self.path(path, &op)?).map_err(error(path, op))?;
+        Ok(target.to_string_lossy().into_owned())
+    }
+
+    fn mode(&self, path: &str) -> Result<Option<u32>, AttrError> {
+        let op = AttrOp::Read;
+        let meta = fs::metadata(self.path(path, &op)?).map_err(error(path, op))?;
+        Ok(Some(meta.permissions().mode() & 0o7777))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copied_tree_reads_like_the_machine() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("d")).unwrap();
+        fs::write(dir.path().join("d/a"), "old\n").unwrap();
+        std::os::unix::fs::symlink("d/a", dir.path().join("l")).unwrap();
+        let tree = HostTree::new(dir.path());
+        tree.write("d/a", "new").unwrap();
+        assert_eq!(tree.read("d/a").unwrap(), "new\n");
+        assert_eq!(tree.read_link("l").unwrap(), "d/a");
+        let kinds: Vec<_> = tree.list("").unwrap().into_iter().map(|e| (e.name, e.kind)).collect();
+        assert_eq!(kinds, [("d".into(), Kind::Dir), ("l".into(), Kind::Link)]);
+        assert!(tree.write("d/none", "x").unwrap_err().is_not_found());
+        assert_eq!(tree.read("../etc/passwd").unwrap_err().errno_name(), "EINVAL");
+    }
+
+    #[test]
+    fn the_error_names_path_and_errno_but_not_the_value() {
+        let error = HostTree::new("/nowhere").write("mgmt", "IncomingUser joe secret").unwrap_err();
+        assert_eq!(error.to_string(), "cannot write mgmt: ENOENT (No such file or directory)");
+    }
+}

@@ -1,0 +1,97 @@
+//! The door to attribute trees: sysfs, configfs, `/proc/sys`, and copies of them.
+//!
+//! An [`AttrTree`] is a directory whose files are attributes: a read gives the whole value, a write is
+//! **one** `write(2)` of the whole value, as the kernel wants it. [`HostTree`] is a directory of this
+//! machine (or a copied tree); [`MemTree`] lives in memory. A simulator of a kernel subsystem is an
+//! `AttrTree` too.
+//!
+//! ```
+//! use esos_sysfs::{AttrTree, MemTree};
+//!
+//! let tree = MemTree::new().file("block/sda/size", "2048\n").link("block/sda/device", "../../devices/x");
+//! assert_eq!(tree.read("block/sda/size")?, "2048\n");
+//! assert_eq!(tree.list("block/sda")?.len(), 2);
+//! # Ok::<(), esos_sysfs::AttrError>(())
+//! ```
+mod error;
+mod host;
+mod mem;
+
+pub use error::{AttrError, AttrOp};
+pub use host::HostTree;
+pub use mem::MemTree;
+
+/// What an entry of a directory is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// A directory.
+    Dir,
+    /// An attribute.
+    Attr,
+    /// A symbolic link.
+    Link,
+}
+
+/// An entry of a directory.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Entry {
+    /// Its name, without a `/`.
+    pub name: String,
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// A tree of attributes. Paths are relative to its root, without a leading `/` or any `..`.
+pub trait AttrTree {
+    /// The whole value of an attribute as the kernel prints it, line end included.
+    ///
+    /// # Errors
+    /// The errno of opening or reading it.
+    fn read(&self, path: &str) -> Result<String, AttrError>;
+
+    /// Writes a value with one `write(2)`. `EAGAIN` is returned as it comes: some subsystems (SCST) use
+    /// it to say that the work goes on, and a second write would be a second operation.
+    ///
+    /// # Errors
+    /// The errno of opening or writing it; the error keeps the value that was being written.
+    fn write(&self, path: &str, value: &str) -> Result<(), AttrError>;
+
+    /// The entries of a directory, sorted by name.
+    ///
+    /// # Errors
+    /// The errno of reading the directory.
+    fn list(&self, path: &str) -> Result<Vec<Entry>, AttrError>;
+
+    /// Where a symbolic link points, as it is written.
+    ///
+    /// # Errors
+    /// The errno of reading it.
+    fn read_link(&self, path: &str) -> Result<String, AttrError>;
+
+    /// The permission bits of an attribute (`0o444`), or `None` where the tree does not know.
+    ///
+    /// # Errors
+    /// The errno of asking.
+    fn mode(&self, path: &str) -> Result<Option<u32>, AttrError> {
+        let _unknown = path;
+        Ok(None)
+    }
+}
+
+impl<T: AttrTree + ?Sized> AttrTree for &T {
+    fn read(&self, path: &str) -> Result<String, AttrError> {
+        (**self).read(path)
+    }
+    fn write(&self, path: &str, value: &str) -> Result<(), AttrError> {
+        (**self).write(path, value)
+    }
+    fn list(&self, path: &str) -> Result<Vec<Entry>, AttrError> {
+        (**self).list(path)
+    }
+    fn read_link(&self, path: &str) -> Result<String, AttrError> {
+        (**self).read_link(path)
+    }
+    fn mode(&self, path: &str) -> Result<Option<u32>, AttrError> {
+        (**self).mode(path)
+    }
+}
