@@ -1,0 +1,1 @@
+//! Debian's archive: indexes, signatures, versions, dependencies, locks, and the package cache.

@@ -1,0 +1,1 @@
+//! The whole way from a manifest to the products of a build.

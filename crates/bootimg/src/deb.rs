@@ -1,0 +1,1 @@
+//! One `.deb`: an `ar` of two compressed tars, read as a stream.

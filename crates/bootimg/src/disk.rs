@@ -1,0 +1,1 @@
+//! Partitions, file systems, GRUB and slots; writing, inspecting and verifying a disk image.

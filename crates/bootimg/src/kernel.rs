@@ -1,0 +1,1 @@
+//! Kernel modules and the initramfs: depmod's tables, choice of modules, the cpio.
