@@ -21,6 +21,18 @@ pub enum FileOp {
     Stat,
     /// Locking.
     Lock,
+    /// Opening for a stream.
+    Open,
+    /// Creating.
+    Create,
+    /// Writing to an open file.
+    Write,
+    /// Setting the length.
+    Resize,
+    /// Flushing to the medium.
+    Sync,
+    /// Making a link.
+    Link,
 }
 
 impl fmt::Display for FileOp {
@@ -33,6 +45,12 @@ impl fmt::Display for FileOp {
             Self::Remove => "remove",
             Self::Stat => "look at",
             Self::Lock => "lock",
+            Self::Open => "open",
+            Self::Create => "create",
+            Self::Write => "write",
+            Self::Resize => "set the length of",
+            Self::Sync => "flush",
+            Self::Link => "link",
         })
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! [`Files`] is the seam: whole files read, replaced atomically, listed and removed, below one root.
 //! [`HostFiles`] is this machine (or a copied tree given by `--root`); [`MemFiles`] lives in memory and
-//! can refuse on demand.
+//! can refuse on demand. Data too large for memory goes through [`Stream`] (images, dumps, devices),
+//! [`NewFile`] (a file that appears whole or not at all) and [`TempDir`].
 //!
 //! ```
 //! use esos_hostfs::{Files, MemFiles};
@@ -18,9 +19,15 @@ mod files;
 mod host;
 mod lock;
 mod mem;
+mod new_file;
+mod stream;
+mod temp_dir;
 
 pub use error::{FileError, FileOp};
 pub use files::{FileKind, Files, Meta};
 pub use host::HostFiles;
 pub use lock::{LockError, LockGuard, lock};
 pub use mem::MemFiles;
+pub use new_file::NewFile;
+pub use stream::Stream;
+pub use temp_dir::TempDir;
