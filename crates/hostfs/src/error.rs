@@ -33,6 +33,12 @@ pub enum FileOp {
     Sync,
     /// Making a link.
     Link,
+    /// Mounting.
+    Mount,
+    /// Unmounting.
+    Unmount,
+    /// Restarting or switching off.
+    Power,
 }
 
 impl fmt::Display for FileOp {
@@ -51,6 +57,9 @@ impl fmt::Display for FileOp {
             Self::Resize => "set the length of",
             Self::Sync => "flush",
             Self::Link => "link",
+            Self::Mount => "mount",
+            Self::Unmount => "unmount",
+            Self::Power => "restart or switch off",
         })
     }
 }
