@@ -17,5 +17,6 @@ pub mod initrd;
 pub mod part;
 pub mod run;
 pub mod slot;
+pub mod state;
 
 pub use slot::{ParseSlotError, Slot};
