@@ -1,0 +1,149 @@
+//! Edits that change the bytes that they must and no other.
+use super::document::Document;
+use super::quote::{Unrepresentable, quote};
+use super::tree::{Block, Statement};
+use esos_diag::Span;
+
+/// Why an edit was not made; the document is as it was.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EditError {
+    /// The document has errors, so a place in it is not certain.
+    #[error("{origin} has errors; mend them first")]
+    Broken {
+        /// Where the document came from.
+        origin: String,
+    },
+    /// There is no such section.
+    #[error("there is no {path}")]
+    NoSection {
+        /// The section's headers, outermost first.
+        path: String,
+    },
+    /// The value cannot be written.
+    #[error("the value of `{name}` cannot be written")]
+    Value {
+        /// The attribute.
+        name: String,
+        /// Why.
+        #[source]
+        source: Unrepresentable,
+    },
+}
+
+impl Document {
+    /// Sets the only value of an attribute in a section, named by its headers from the outside in, such
+    /// as `["HANDLER vdisk_fileio", "DEVICE disk1"]` (none for the top level).
+    ///
+    /// # Errors
+    /// [`EditError`]; then nothing has changed.
+    pub fn set_attribute(&self, path: &[&str], name: &str, value: &str) -> Result<Self, EditError> {
+        let word = quote(value).map_err(|source| EditError::Value { name: name.to_owned(), source })?;
+        let (statement, block) = self.section(path)?;
+        let existing = block.and_then(|b| b.statements().find(|s| s.keyword() == name && s.block.is_none()));
+        Ok(match existing.map(|s| (s.words.get(1), s.words.last(), s.header().end)) {
+            Some((Some(first), Some(last), _)) => self.splice(first.span.to(last.span), &word),
+            Some((.., end)) => self.splice(Span::point(end), &format!(" {word}")),
+            None => self.insert(statement, block, &format!("{name} {word}")),
+        })
+    }
+
+    /// Adds an entry of one line (`INITIATOR iqn…`, `LUN 3 disk3`) at the end of a section.
+    ///
+    /// # Errors
+    /// [`EditError`]; then nothing has changed.
+    pub fn add_entry(&self, path: &[&str], words: &[&str]) -> Result<Self, EditError> {
+        let (statement, block) = self.section(path)?;
+        let mut line = Vec::new();
+        for word in words {
+            line.push(quote(word).map_err(|source| EditError::Value { name: word.to_string(), source })?);
+        }
+        Ok(self.insert(statement, block, &line.join(" ")))
+    }
+
+    /// Removes a section or attribute with its line; its last header is the one that goes.
+    ///
+    /// # Errors
+    /// [`EditError`]; then nothing has changed.
+    pub fn remove_entry(&self, path: &[&str]) -> Result<Self, EditError> {
+        let (statement, _) = self.section(path)?;
+        let Some(statement) = statement else {
+            return Err(EditError::NoSection { path: String::new() });
+        };
+        let text = self.text();
+        let before = text.get(..statement.span.start).unwrap_or("");
+        let start = before.rfind('\n').map_or(0, |i| i.saturating_add(1));
+        let after = text.get(statement.span.end..).unwrap_or("");
+        let alone = text.get(start..statement.span.start).is_some_and(|t| t.trim().is_empty());
+        let line_end = after.find('\n').filter(|i| after.get(..*i).is_some_and(|t| t.trim().is_empty()));
+        let span = match line_end {
+            Some(end) if alone => Span::new(start, statement.span.end.saturating_add(end).saturating_add(1)),
+            _ => statement.span,
+        };
+        Ok(self.splice(span, ""))
+    }
+
+    /// The section of a path: its statement (none for the top level) and its block (none for a leaf).
+    fn section(&self, path: &[&str]) -> Result<(Option<&Statement>, Option<&Block>), EditError> {
+        if self.has_errors() {
+            return Err(EditError::Broken { origin: self.origin().to_owned() });
+        }
+        let mut found = (None, Some(self.root()));
+        for header in path {
+            let wanted: Vec<&str> = header.split(' ').collect();
+            let is = |s: &&Statement| {
+                let words = s.words.iter().map(|w| w.value.as_str());
+                words.take(wanted.len()).eq(wanted.iter().copied())
+            };
+            let next = found.1.and_then(|b| b.statements().find(is));
+            let Some(next) = next else { return Err(EditError::NoSection { path: path.join(" / ") }) };
+            found = (Some(next), next.block.as_ref());
+        }
+        Ok(found)
+    }
+
+    fn insert(&self, statement: Option<&Statement>, block: Option<&Block>, line: &str) -> Self {
+        let text = self.text();
+        let indent_at = |at: usize| {
+            let before = text.get(..at).unwrap_or("");
+            let start = before.rfind('\n').map_or(0, |i| i.saturating_add(1));
+            let head = text.get(start..at).unwrap_or("");
+            head.get(..head.len().saturating_sub(head.trim_start().len())).unwrap_or("")
+        };
+        match (statement, block) {
+            (None, _) => {
+                let gap = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+                // Attributes of SCST itself stand in front of the first section.
+                let first = self.root().statements().find(|s| s.block.is_some());
+                match first {
+                    Some(first) => self.splice(Span::point(first.span.start), &format!("{line}\n")),
+                    None => self.splice(Span::point(text.len()), &format!("{gap}{line}\n")),
+                }
+            }
+            (Some(s), None) => {
+                let indent = indent_at(s.span.start);
+                let body = format!(" {{\n{indent}\t{line}\n{indent}}}");
+                self.splice(Span::point(s.header().end), &body)
+            }
+            (Some(s), Some(block)) => {
+                let outer = indent_at(s.span.start);
+                let inner = block.statements().last().map(|last| indent_at(last.span.start).to_owned());
+                let inner = inner.filter(|i| !i.is_empty()).unwrap_or_else(|| format!("{outer}\t"));
+                let before = text.get(..block.close.start).unwrap_or("");
+                let line_start = before.rfind('\n').map_or(0, |i| i.saturating_add(1));
+                if before.get(line_start..).is_some_and(|t| t.trim().is_empty()) {
+                    self.splice(Span::point(line_start), &format!("{inner}{line}\n"))
+                } else {
+                    self.splice(Span::point(block.close.start), &format!("\n{inner}{line}\n{outer}"))
+                }
+            }
+        }
+    }
+
+    fn splice(&self, span: Span, replacement: &str) -> Self {
+        let text = self.text();
+        let before = text.get(..span.start).unwrap_or("");
+        let after = text.get(span.end..).unwrap_or("");
+        Self::parse(self.origin(), format!("{before}{replacement}{after}"))
+    }
+}

@@ -1,0 +1,26 @@
+//! SCST, the Linux kernel's SCSI target stack, as data.
+//!
+//! [`conf`] reads and writes `scst.conf` without losing a byte and says what is wrong with it;
+//! [`Config`] is what such a file wants. Seen with SCST 3.11; names are SCST's own.
+//!
+//! ```
+//! use esos_diag::Severity;
+//! use esos_scst::Document;
+//!
+//! let file = Document::parse("/etc/scst.conf", "HANDLER vdisk_fileio\n\tDEVICE d1 {\n\t\tfilename /d1\n\t}\n}\n");
+//! let missing = file.diagnostics().iter().find(|d| d.severity == Severity::Error).expect("an error");
+//! assert_eq!(missing.code, "scst-conf::missing-brace");
+//! assert_eq!(missing.position(file.text()).map(|p| p.to_string()).as_deref(), Some("1:21"));
+//! assert_eq!(file.to_string(), file.text(), "nothing is lost");
+//! ```
+mod attributes;
+pub mod conf;
+mod model;
+mod name;
+
+pub use attributes::{Attributes, Value, is_secret};
+pub use conf::Document;
+pub use model::{Config, Device, DeviceGroup, Driver, Group, Handler, LunMap, Target, TargetGroup};
+pub use name::{
+    AluaGroupName, DeviceName, DriverName, GroupName, HandlerName, InitiatorName, NameError, TargetName,
+};
