@@ -10,4 +10,5 @@ pub mod deb;
 pub mod disk;
 pub mod kernel;
 pub mod manifest;
+pub mod overlay;
 pub mod root;
