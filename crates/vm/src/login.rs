@@ -1,0 +1,212 @@
+//! Logging in at the console as a person does, through the questions of a first login too.
+use crate::{ChannelError, Console, Mark, WaitError};
+use esos_units::Secret;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Who logs in, and what they answer when a box asks.
+#[derive(Debug, Clone)]
+pub struct Person {
+    /// The account.
+    pub user: String,
+    /// Its password; set at the first login where the box has none yet.
+    pub password: Secret,
+    /// The box's name; `None` keeps what it proposes.
+    pub host_name: Option<String>,
+    /// The answer about the network; `None` keeps what the box proposes.
+    pub network: Option<String>,
+    /// The time zone; `None` keeps what the box proposes.
+    pub time_zone: Option<String>,
+}
+
+impl Default for Person {
+    fn default() -> Self {
+        Self {
+            user: "root".to_owned(),
+            password: Secret::new("correct horse battery staple 7".to_owned()),
+            host_name: None,
+            network: None,
+            time_zone: None,
+        }
+    }
+}
+
+/// Why nobody is logged in.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoginError {
+    /// The console did not come to a question that is known.
+    #[error("the login did not get on")]
+    Console(#[from] WaitError),
+    /// The machine ended.
+    #[error("typing on the console")]
+    Type(#[source] std::io::Error),
+    /// The same question again and again.
+    #[error("the box asked `{question}` {times} times")]
+    Loop {
+        /// The question.
+        question: String,
+        /// How often.
+        times: usize,
+    },
+    /// A shell came, the command channel did not.
+    #[error("logged in, but there is no command channel")]
+    Channel(#[source] ChannelError),
+}
+
+/// What a line without an end asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Question {
+    Login,
+    Password,
+    HostName,
+    Network,
+    TimeZone,
+    Shell,
+    /// Something that ends as a question does.
+    Other,
+}
+
+fn question(line: &str) -> Option<Question> {
+    let trimmed = line.trim_end();
+    let lower = trimmed.to_lowercase();
+    let asks = trimmed.ends_with([':', '?', '>', ']']);
+    // Kernel lines start with a time in brackets.
+    if trimmed.is_empty() || trimmed.starts_with('[') && !asks {
+        return None;
+    }
+    if lower.ends_with("login:") {
+        return Some(Question::Login);
+    }
+    if (line.ends_with("# ") || line.ends_with("$ ")) && !trimmed.starts_with("[ ") {
+        return Some(Question::Shell);
+    }
+    if !asks {
+        return None;
+    }
+    Some(if lower.contains("password") {
+        Question::Password
+    } else if lower.contains("host name") || lower.contains("hostname") {
+        Question::HostName
+    } else if lower.contains("time zone") || lower.contains("timezone") {
+        Question::TimeZone
+    } else if lower.contains("network") || lower.contains("address") || lower.contains("dhcp") {
+        Question::Network
+    } else {
+        Question::Other
+    })
+}
+
+/// How often one question may come: a first login asks for a password twice, after a login that asked once.
+const AGAIN: usize = 6;
+
+/// How long a line that is not known as a question must stand still to be one.
+const STILL: Duration = Duration::from_secs(5);
+
+pub(crate) fn log_in(console: &Console, person: &Person, limit: Duration) -> Result<(), LoginError> {
+    let deadline = Instant::now() + limit;
+    let mut from = Mark::default();
+    let mut asked: Vec<String> = Vec::new();
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let (line, question) = console.wait_until(from, "a login, a question or a shell", left, |text| {
+            let line = text.rsplit('\n').next()?;
+            Some((line.to_owned(), question(line)?))
+        })?;
+        let here = console.mark();
+        if question == Question::Other || !line.ends_with(' ') && question != Question::Login {
+            // Perhaps a line that is being printed.
+            thread::sleep(STILL.min(left));
+            if console.mark() != here {
+                continue;
+            }
+        }
+        let times = asked.iter().filter(|known| **known == line).count();
+        if times >= AGAIN {
+            return Err(LoginError::Loop { question: line, times });
+        }
+        asked.push(line);
+        let answer = match question {
+            Question::Shell => return Ok(()),
+            Question::Login => person.user.as_str(),
+            Question::Password => person.password.expose(),
+            Question::HostName => person.host_name.as_deref().unwrap_or_default(),
+            Question::Network => person.network.as_deref().unwrap_or_default(),
+            Question::TimeZone => person.time_zone.as_deref().unwrap_or_default(),
+            Question::Other => "",
+        };
+        from = here;
+        console.send_line(answer).map_err(LoginError::Type)?;
+        // The echo of what was typed ends the question's line.
+        let left = deadline.saturating_duration_since(Instant::now());
+        console.wait_until(from, "an echo", left, |text| text.contains('\n').then_some(()))?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{BufRead, BufReader, Write};
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn questions_are_known_by_their_words() {
+        for (line, expected) in [
+            ("esos login: ", Some(Question::Login)),
+            ("Password: ", Some(Question::Password)),
+            ("New password (twice): ", Some(Question::Password)),
+            ("Host name [esos]: ", Some(Question::HostName)),
+            ("Network, dhcp or ADDRESS/PREFIX,GATEWAY [dhcp]: ", Some(Question::Network)),
+            ("Time zone [Etc/UTC]: ", Some(Question::TimeZone)),
+            ("root@esos:~# ", Some(Question::Shell)),
+            ("[   12.3] usb 1-1: new device", None),
+            ("Starting sshd", None),
+            ("", None),
+        ] {
+            assert_eq!(question(line), expected, "{line:?}");
+        }
+    }
+
+    /// A box that asks each question, wants each answer, and gives a shell.
+    fn boxed(script: &'static [(&'static str, &'static str)]) -> Console {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        thread::spawn(move || {
+            let mut lines = BufReader::new(theirs.try_clone().unwrap()).split(b'\r');
+            for (question, wanted) in script {
+                theirs.write_all(question.as_bytes()).unwrap();
+                let answer = String::from_utf8(lines.next().unwrap().unwrap()).unwrap();
+                let verdict = if answer == *wanted { "\r\n" } else { "\r\nno: wrong\r\n" };
+                theirs.write_all(verdict.as_bytes()).unwrap();
+            }
+            theirs.write_all(b"\r\nroot@box:~# ").unwrap();
+            let _held = lines.next();
+        });
+        Console::new(ours, Instant::now(), None, None).unwrap()
+    }
+
+    #[test]
+    fn a_first_login_is_answered_to_the_end() {
+        let console = boxed(&[
+            ("GRUB\r\n\r\nbox login: ", "root"),
+            ("No password yet.\r\nNew password: ", "pw"),
+            ("Repeat password: ", "pw"),
+            ("Host name [esos]: ", "san1"),
+            ("Network [dhcp]: ", ""),
+            ("Time zone [UTC]: ", ""),
+        ]);
+        let person = Person {
+            password: Secret::new("pw".to_owned()),
+            host_name: Some("san1".to_owned()),
+            ..Person::default()
+        };
+        log_in(&console, &person, Duration::from_secs(20)).unwrap();
+        assert!(!console.text().contains("wrong"), "{}", console.text());
+    }
+
+    #[test]
+    fn a_box_that_asks_for_ever_is_an_error() {
+        let console = boxed(&[("Password: ", "x"); 8]);
+        let error = log_in(&console, &Person::default(), Duration::from_secs(20)).unwrap_err();
+        assert!(matches!(error, LoginError::Loop { .. }), "{error}");
+    }
+}
