@@ -13,13 +13,17 @@
 //! assert_eq!(missing.position(file.text()).map(|p| p.to_string()).as_deref(), Some("1:21"));
 //! assert_eq!(file.to_string(), file.text(), "nothing is lost");
 //! ```
+mod attr;
 mod attributes;
 pub mod conf;
+pub mod mgmt;
 mod model;
 mod name;
 
+pub use attr::Attr;
 pub use attributes::{Attributes, Value, is_secret};
 pub use conf::Document;
+pub use mgmt::Command;
 pub use model::{Config, Device, DeviceGroup, Driver, Group, Handler, LunMap, Target, TargetGroup};
 pub use name::{
     AluaGroupName, DeviceName, DriverName, GroupName, HandlerName, InitiatorName, NameError, TargetName,
