@@ -16,15 +16,24 @@
 mod attr;
 mod attributes;
 pub mod conf;
+mod live;
 pub mod mgmt;
 mod model;
 mod name;
+mod observe;
+mod print;
 
 pub use attr::Attr;
 pub use attributes::{Attributes, Value, is_secret};
 pub use conf::Document;
+pub use live::{
+    Live, LiveAttr, LiveAttrs, LiveDevice, LiveDeviceGroup, LiveDriver, LiveGroup, LiveHandler, LiveLun,
+    LiveSession, LiveTarget, LiveTargetGroup,
+};
 pub use mgmt::Command;
 pub use model::{Config, Device, DeviceGroup, Driver, Group, Handler, LunMap, Target, TargetGroup};
 pub use name::{
     AluaGroupName, DeviceName, DriverName, GroupName, HandlerName, InitiatorName, NameError, TargetName,
 };
+pub use observe::{ObserveError, observe};
+pub use print::PrintError;
