@@ -1,1 +1,14 @@
 //! Partitions, file systems, GRUB and slots; writing, inspecting and verifying a disk image.
+//!
+//! Everything is made by pure code over streams: no loop device, no root, no clock, no random number.
+//! Only GRUB's core images are linked by GRUB's own tool, out of the archive's packages.
+mod bytes;
+pub mod ext4;
+pub mod fat;
+pub mod gpt;
+mod guid;
+mod region;
+pub mod squashfs;
+
+pub use guid::{Guid, Seed};
+pub use region::Region;
