@@ -1,1 +1,17 @@
-//! Tests of the whole house, and the harness that boots it in QEMU.
+//! What tests of the whole house share: tiny guests for trying the harness itself, real images, and
+//! the rule by which a test that cannot run here says so.
+//!
+//! Tests that boot a machine run where `ESOS_VM` allows it ([`Level`]); each that does not run prints
+//! one line `skipped: <test>: <why>`, which the summary of `make test` counts.
+//!
+//! ```
+//! use esos_tests::Level;
+//!
+//! assert!("all".parse::<Level>().unwrap() > "ci".parse().unwrap());
+//! ```
+pub mod cpio;
+pub mod kernel;
+mod level;
+pub mod tiny;
+
+pub use level::{Level, ParseLevelError, allowed, skip};

@@ -176,7 +176,10 @@ pub fn until_login(guest: &Guest, limit: Duration) -> Result<Mark, BootError> {
     }
     // The lines behind say what it was.
     let _enough = guest.console().wait_for(mark, "end Kernel panic", Duration::from_secs(5));
-    Err(BootError::Dead { words: PANIC.to_owned(), tail: guest.console().tail(60).to_string() })
+    Err(BootError::Dead {
+        words: PANIC.to_owned(),
+        tail: guest.console().tail(crate::console::TAIL).to_string(),
+    })
 }
 
 /// The steps that the console of a guest has shown so far.

@@ -3,9 +3,10 @@
 //! The console is no place for data: kernel and daemons speak in between. So a login on the console is
 //! used once, to start a loop on a port of its own, raw and silent. A request is a line `<n> <bytes>
 //! <seconds>` and that many bytes of shell script; the answer a line `=<n> <status> <bytes of
-//! stdout> <bytes of stderr> <cksum>` and the bytes of both. A request is at most [`CHUNK`] bytes, since
+//! stdout> <bytes of stderr> <sha256>` and the bytes of both. A request is at most [`CHUNK`] bytes, since
 //! nothing slows a sender down on this line and the guest's kernel keeps 64 KiB.
 use crate::{Console, WaitError};
+use sha2::{Digest, Sha256};
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 /// What a command in the guest left.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// Its exit status; 124 where its time had passed.
+    /// Its exit status; 124 (BusyBox: 143) where its time had passed.
     pub status: i32,
     /// Its standard output.
     pub stdout: Vec<u8>,
@@ -94,7 +95,7 @@ const GRACE: Duration = Duration::from_secs(60);
 /// The loop. `head -c` of coreutils and BusyBox reads no further than it is told.
 const LOOP: &str = "d=/run/vm.$$;mkdir -m 700 $d&&cd $d&&stty raw -echo&&echo =ready&&\
 while read -r n l t;do head -c $l>i;(cd /;timeout -k 9 $t sh $d/i>$d/o 2>$d/e </dev/null);s=$?;\
-echo =$n $s $(wc -c<o) $(wc -c<e) $(cat o e|cksum);cat o e;done";
+echo =$n $s $(wc -c<o) $(wc -c<e) $(cat o e|sha256sum);cat o e;done";
 
 pub(crate) struct Channel {
     port: UnixStream,
@@ -116,7 +117,8 @@ impl Channel {
         let deadline = Instant::now() + limit;
         let from = console.mark();
         // The word is said in two pieces, so that the echo of the line is not taken for it.
-        let line = format!("setsid sh -c '{LOOP}' </dev/ttyS3 >/dev/ttyS3 2>&1 & echo channel-'started'");
+        let line =
+            format!("setsid sh -c '{LOOP}' </dev/ttyS3 >/dev/ttyS3 2>/dev/null & echo channel-'started'");
         let gone = |error: io::Error| channel_broken("opening", &error.to_string());
         console.send_line(&line).map_err(gone)?;
         console.wait_for(from, "channel-started", limit).map_err(ChannelError::NoShell)?;
@@ -153,15 +155,13 @@ impl Channel {
             let line = self.line(command, deadline, waited)?;
             let head = Head::parse(&line)
                 .ok_or_else(|| channel_broken(command, &format!("`{line}` in place of an answer")))?;
-            let mut stdout = self.bytes(head.stdout, command, deadline, waited)?;
+            let stdout = self.bytes(head.stdout, command, deadline, waited)?;
             let stderr = self.bytes(head.stderr, command, deadline, waited)?;
             // An answer to an earlier request whose time had passed is not ours.
             if head.number == self.number {
-                let sum = stdout.iter().chain(&stderr).copied();
-                if cksum(sum) != head.sum {
+                if sha256(&[&stdout, &stderr]) != head.sum {
                     return Err(channel_broken(command, "bytes were lost on the serial line"));
                 }
-                stdout.shrink_to_fit();
                 return Ok(Answer { status: head.status, stdout, stderr });
             }
         }
@@ -180,10 +180,10 @@ impl Channel {
         for chunk in bytes.chunks(CHUNK / 4 * 3 - 300) {
             ask(&format!("base64 -d >>{name} <<'E'\n{}\nE\n", base64(chunk)))?;
         }
-        let sum = ask(&format!("cksum <{name}"))?.text();
-        let (wanted, length) = (cksum(bytes.iter().copied()), bytes.len());
-        if sum.trim() != format!("{wanted} {length}") {
-            let reason = format!("checksum and length are {sum}, not {wanted} {length}");
+        let sum = ask(&format!("sha256sum <{name}"))?.text();
+        let wanted = sha256(&[bytes]);
+        if sum.split_whitespace().next() != Some(&wanted) {
+            let reason = format!("its SHA-256 is {sum}, not {wanted}");
             return Err(ChannelError::Failed { path: path.to_owned(), reason });
         }
         Ok(())
@@ -261,7 +261,7 @@ struct Head {
     status: i32,
     stdout: usize,
     stderr: usize,
-    sum: u32,
+    sum: String,
 }
 
 impl Head {
@@ -272,7 +272,7 @@ impl Head {
             status: words.next()?.parse().ok()?,
             stdout: words.next()?.parse().ok()?,
             stderr: words.next()?.parse().ok()?,
-            sum: words.next()?.parse().ok()?,
+            sum: words.next()?.to_owned(),
         })
     }
 }
@@ -282,23 +282,13 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-/// POSIX `cksum`: CRC-32 with polynomial 0x04c11db7 over the bytes and then their number, low byte first.
-fn cksum(bytes: impl Iterator<Item = u8>) -> u32 {
-    let step = |crc: u32, byte: u8| {
-        (0..8).fold(crc ^ (u32::from(byte) << 24), |crc, _| {
-            if crc & 0x8000_0000 == 0 { crc << 1 } else { (crc << 1) ^ 0x04c1_1db7 }
-        })
-    };
-    let (mut crc, mut length) = (0, 0u64);
-    for byte in bytes {
-        crc = step(crc, byte);
-        length = length.saturating_add(1);
+/// SHA-256 of pieces, one behind the other, in hex.
+fn sha256(pieces: &[&[u8]]) -> String {
+    let mut hasher = Sha256::new();
+    for piece in pieces {
+        hasher.update(piece);
     }
-    while length > 0 {
-        crc = step(crc, length.to_le_bytes().first().copied().unwrap_or(0));
-        length >>= 8;
-    }
-    !crc
+    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// RFC 4648, with padding, without line ends.
@@ -333,8 +323,8 @@ mod tests {
     fn sums_and_digits_as_the_guest_makes_them() {
         let cases: [&[u8]; 5] = [b"", b"a", b"ab", b"abc", &[0xff; 700]];
         for bytes in cases {
-            let expected = format!("{} {}\n", cksum(bytes.iter().copied()), bytes.len());
-            assert_eq!(String::from_utf8(host("cksum", &[], bytes)).unwrap(), expected);
+            let expected = format!("{}  -\n", sha256(&[bytes]));
+            assert_eq!(String::from_utf8(host("sha256sum", &[], bytes)).unwrap(), expected);
             assert_eq!(host("base64", &["-d"], base64(bytes).as_bytes()), bytes);
         }
     }

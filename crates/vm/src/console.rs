@@ -61,6 +61,9 @@ pub enum WaitError {
     },
 }
 
+/// Lines that an error shows: a kernel panic with its call trace is as long.
+pub(crate) const TAIL: usize = 90;
+
 /// The last lines of a console.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tail(String);
@@ -195,7 +198,7 @@ impl Console {
             let over = said.over;
             if over || left.is_zero() {
                 drop(said);
-                let (wanted, tail) = (wanted.to_owned(), self.tail(40));
+                let (wanted, tail) = (wanted.to_owned(), self.tail(TAIL));
                 return Err(if over {
                     WaitError::Over { wanted, tail }
                 } else {

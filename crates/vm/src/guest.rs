@@ -98,22 +98,24 @@ impl Guest {
                     break Ok(stream);
                 }
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => break Err(io("a socket")(error)),
-                Err(_) if process.ended().is_some() => {
-                    let stderr = std::fs::read_to_string(&stderr).unwrap_or_default().trim().to_owned();
-                    break Err(StartError::Died { stderr });
-                }
+                Err(_) if process.ended().is_some() => break Err(died(&stderr)),
                 Err(_) if started.elapsed() > OPEN => break Err(StartError::Silent(OPEN)),
                 Err(_) => thread::sleep(Duration::from_millis(5)),
             }
         };
         let [console, command, monitor] = [&console, &command, &monitor].map(accept);
         let console = Console::new(console?, started, log, machine.listener.take()).map_err(io("console"))?;
+        // The sockets open before the devices are made, and a device may be what is wrong.
+        let qmp = Qmp::new(monitor?).map_err(|error| match error {
+            QmpError::Over { .. } => died(&stderr),
+            other => StartError::Monitor(other),
+        })?;
         Ok(Self {
             accel: machine.chosen_accel(),
             name: machine.name,
             process,
             console,
-            qmp: Qmp::new(monitor?)?,
+            qmp,
             port: Mutex::new(Some(command?)),
             channel: Mutex::new(None),
             disks,
@@ -183,7 +185,7 @@ impl Guest {
     }
 
     /// Runs a shell command as root in the guest. It is ended there when the limit has passed; its
-    /// status is 124 then.
+    /// status is 124 then (143 with BusyBox).
     ///
     /// # Errors
     /// [`ChannelError`]; a status other than 0 is an answer, no error.
@@ -318,7 +320,15 @@ impl Drop for Guest {
 
 #[expect(clippy::print_stderr, reason = "a failing test shows what its guest said last")]
 fn print_tail(name: &str, console: &Console) {
-    eprintln!("console of {name} after {:.1} s:\n{}", console.elapsed().as_secs_f64(), console.tail(60));
+    eprintln!(
+        "console of {name} after {:.1} s:\n{}",
+        console.elapsed().as_secs_f64(),
+        console.tail(crate::console::TAIL)
+    );
+}
+
+fn died(stderr: &Path) -> StartError {
+    StartError::Died { stderr: std::fs::read_to_string(stderr).unwrap_or_default().trim().to_owned() }
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -87,7 +87,7 @@ pub enum StartError {
     Silent(Duration),
     /// The monitor.
     #[error("the monitor of QEMU")]
-    Monitor(#[from] QmpError),
+    Monitor(#[source] QmpError),
 }
 
 fn list(paths: &[PathBuf]) -> String {
@@ -230,7 +230,8 @@ impl Machine {
                 Bus::Sata | Bus::Cdrom => sata.next().map(|n| format!("ide.{n}")),
             };
             let at = at.ok_or_else(|| StartError::NoPlace { bus: disk.bus, id: id.clone() })?;
-            Ok(Placed { disk: disk.clone(), id, at, boot_index: i })
+            // QEMU gives 0 to a kernel of its own command line.
+            Ok(Placed { disk: disk.clone(), id, at, boot_index: i.saturating_add(1) })
         };
         self.disks.iter().enumerate().map(place).collect()
     }

@@ -1,0 +1,144 @@
+//! A Debian kernel with its modules, for guests that need no image.
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// An unpacked kernel package.
+#[derive(Debug, Clone)]
+pub struct Kernel {
+    /// The kernel.
+    pub image: PathBuf,
+    /// The directory of its modules (`lib/modules/<release>`).
+    pub modules: PathBuf,
+}
+
+/// The kernel package of this host's Debian, downloaded through apt once and kept in the user's cache,
+/// or the unpacked one that `ESOS_TEST_KERNEL` names.
+///
+/// # Errors
+/// In words, where there is neither.
+pub fn find() -> Result<Kernel, String> {
+    if let Some(dir) = std::env::var_os("ESOS_TEST_KERNEL") {
+        return unpacked(Path::new(&dir))
+            .ok_or_else(|| format!("no kernel in {}", Path::new(&dir).display()));
+    }
+    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+    let cache = std::env::var_os("XDG_CACHE_HOME").map_or_else(|| home.join(".cache"), PathBuf::from);
+    let dir = cache.join("esos-test-kernel");
+    if let Some(kernel) = unpacked(&dir) {
+        return Ok(kernel);
+    }
+    download(&cache, &dir).map_err(|error| format!("no kernel package through apt: {error}"))?;
+    unpacked(&dir).ok_or_else(|| "the kernel package holds no kernel".to_owned())
+}
+
+fn unpacked(dir: &Path) -> Option<Kernel> {
+    let entries = |dir: PathBuf| fs::read_dir(dir).ok()?.flatten().map(|e| e.path()).min();
+    let modules = entries(dir.join("lib/modules")).or_else(|| entries(dir.join("usr/lib/modules")))?;
+    let release = modules.file_name()?.to_str()?.to_owned();
+    let image = dir.join(format!("boot/vmlinuz-{release}"));
+    image.is_file().then_some(Kernel { image, modules })
+}
+
+fn download(cache: &Path, dir: &Path) -> io::Result<()> {
+    fs::create_dir_all(cache)?;
+    let work = tempfile::Builder::new().prefix("kernel-").tempdir_in(cache)?;
+    let run = |program: &str, args: &[&str]| {
+        let out = Command::new(program).args(args).current_dir(work.path()).output()?;
+        if out.status.success() {
+            return Ok(String::from_utf8_lossy(&out.stdout).into_owned());
+        }
+        Err(io::Error::other(String::from_utf8_lossy(&out.stderr).trim().to_owned()))
+    };
+    // The package `linux-image-amd64` is empty and names the kernel of today.
+    let names = run("apt-cache", &["depends", "linux-image-amd64"])?;
+    let package = names
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("Depends: "))
+        .ok_or_else(|| io::Error::other("linux-image-amd64 depends on nothing"))?
+        .to_owned();
+    run("apt-get", &["-q", "download", &package])?;
+    let deb = fs::read_dir(work.path())?.flatten().map(|e| e.path()).find(|p| p.extension().is_some());
+    let deb = deb.ok_or_else(|| io::Error::other("apt-get downloaded nothing"))?;
+    let tree = work.path().join("tree");
+    run("dpkg-deb", &["-x", &deb.to_string_lossy(), &tree.to_string_lossy()])?;
+    match fs::rename(&tree, dir) {
+        // Another test was faster.
+        Err(_) if unpacked(dir).is_some() => Ok(()),
+        result => result,
+    }
+}
+
+impl Kernel {
+    /// The named modules with all that they need, uncompressed, in an order in which they load.
+    ///
+    /// # Errors
+    /// Where one is missing or cannot be read.
+    pub fn modules(&self, names: &[&str]) -> io::Result<Vec<(String, Vec<u8>)>> {
+        let mut files = BTreeMap::new();
+        collect(&self.modules, &mut files)?;
+        let mut order = Vec::new();
+        for name in names {
+            self.add(name, &files, &mut order)?;
+        }
+        Ok(order)
+    }
+
+    fn add(
+        &self,
+        name: &str,
+        files: &BTreeMap<String, PathBuf>,
+        order: &mut Vec<(String, Vec<u8>)>,
+    ) -> io::Result<()> {
+        if order.iter().any(|(known, _)| known == name) {
+            return Ok(());
+        }
+        let path = files.get(name).ok_or_else(|| io::Error::other(format!("no module {name}")))?;
+        let bytes = match path.extension().and_then(|e| e.to_str()) {
+            Some("xz") => Command::new("xz").args(["-dc".as_ref(), path.as_os_str()]).output()?.stdout,
+            _ => fs::read(path)?,
+        };
+        for needed in needs(&bytes) {
+            self.add(&needed, files, order)?;
+        }
+        order.push((name.to_owned(), bytes));
+        Ok(())
+    }
+}
+
+/// Modules by their names, `-` as `_`.
+fn collect(dir: &Path, files: &mut BTreeMap<String, PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(dir)?.flatten() {
+        let path = entry.path();
+        if entry.file_type()?.is_dir() {
+            collect(&path, files)?;
+        } else if let Some((name, _)) = entry.file_name().to_str().and_then(|n| n.split_once(".ko")) {
+            files.insert(name.replace('-', "_"), path);
+        }
+    }
+    Ok(())
+}
+
+/// The field `depends` of a module's `.modinfo`.
+fn needs(module: &[u8]) -> Vec<String> {
+    let key = b"\0depends=";
+    let Some(at) = module.windows(key.len()).position(|window| window == key) else { return Vec::new() };
+    let value = module.get(at + key.len()..).unwrap_or_default();
+    let value = value.split(|&b| b == 0).next().unwrap_or_default();
+    let names = String::from_utf8_lossy(value);
+    names.split(',').filter(|n| !n.is_empty()).map(|n| n.replace('-', "_")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_module_needs_stands_in_it() {
+        assert_eq!(needs(b"x\0depends=usbcore,xhci-hcd\0y"), ["usbcore", "xhci_hcd"]);
+        assert_eq!(needs(b"x\0depends=\0y"), [""; 0]);
+        assert_eq!(needs(b"nothing"), [""; 0]);
+    }
+}
