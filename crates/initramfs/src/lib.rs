@@ -13,11 +13,25 @@
 //! assert_eq!(decide(&line, &Facts { vmcore: true, ..facts }), BootMode::Capture);
 //! ```
 mod cmdline;
+mod fat;
+mod gpt;
+mod memory;
 mod mode;
+mod modules;
 mod report;
+mod source;
+mod tar;
+mod unpack;
 
 pub use cmdline::{Cmdline, IsoMode};
+pub use fat::{Fat, FatError, FatFile};
+pub use gpt::{Gpt, GptError, GptPartition};
+pub use memory::{MemoryNeed, mem_total};
 pub use mode::{BootMode, Facts, NothingToBoot, decide, remarks};
+pub use modules::{ModuleTables, NoModule};
 pub use report::{
     BootReport, PartitionReport, ReadReportError, RestoreReport, RootReport, StepReport, StickReport,
 };
+pub use source::{ReadAt, Window};
+pub use tar::{Entry, EntryKind, TarError, TarReader};
+pub use unpack::{Effort, Progress, Tree, TreeError, TreeWorker, UnpackError, Unpacked, unpack};
