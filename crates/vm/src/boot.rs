@@ -1,8 +1,9 @@
 //! Booting an image once and saying how it went: what `esos-image run` does.
 use crate::accel::Accel;
 use crate::{Answer, Bus, ChannelError, Disk, Firmware, Guest, LoginError, Machine, Mark, Net, Person};
-use crate::{StartError, WaitError};
+use crate::{StartError, WaitError, terminal};
 use esos_units::Bytes;
+use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -99,6 +100,22 @@ impl Boot {
     }
 }
 
+impl Boot {
+    /// Boots it with its serial console on this terminal, until the machine ends or Ctrl-] is typed.
+    ///
+    /// # Errors
+    /// Where the machine does not start, or this terminal cannot be used.
+    pub fn interactive(&self) -> Result<(), BootError> {
+        let mut out = std::io::stdout();
+        let listener = move |bytes: &[u8]| {
+            // A terminal that is gone ends the reading side, too.
+            let _shown = out.write_all(bytes).and_then(|()| out.flush());
+        };
+        let guest = self.machine().listener(listener).start()?;
+        terminal::connect(&guest).map_err(BootError::Terminal)
+    }
+}
+
 /// Where `esos-init` leaves the times of its own steps (`esos_layout::run::BOOT_REPORT`).
 const BOOT_REPORT: &str = "/run/esos/boot.json";
 
@@ -147,6 +164,9 @@ pub enum BootError {
     /// Nobody could log in.
     #[error("logging in")]
     Login(#[source] LoginError),
+    /// This terminal.
+    #[error("this terminal")]
+    Terminal(#[source] std::io::Error),
     /// The command could not be run.
     #[error("running the command")]
     Command(#[source] ChannelError),

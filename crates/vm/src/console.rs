@@ -214,7 +214,15 @@ impl Console {
     /// # Errors
     /// Where the machine has ended.
     pub fn send(&self, text: &str) -> std::io::Result<()> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner).write_all(text.as_bytes())
+        self.send_bytes(text.as_bytes())
+    }
+
+    /// Types bytes as they are.
+    ///
+    /// # Errors
+    /// Where the machine has ended.
+    pub fn send_bytes(&self, bytes: &[u8]) -> std::io::Result<()> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner).write_all(bytes)
     }
 
     /// Types a line as a terminal does, with a carriage return.

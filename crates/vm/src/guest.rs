@@ -290,6 +290,12 @@ impl Guest {
         }
     }
 
+    /// How the machine ended, once it has.
+    #[must_use]
+    pub fn ended(&self) -> Option<ExitStatus> {
+        self.process.ended()
+    }
+
     /// Waits until the machine has ended by itself (power off, or a reset with
     /// [`Machine::end_at_reset`]).
     ///

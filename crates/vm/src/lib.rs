@@ -27,6 +27,7 @@ mod machine;
 mod net;
 mod qcow2;
 mod qmp;
+mod terminal;
 mod text;
 
 pub use channel::{Answer, ChannelError};
@@ -34,7 +35,7 @@ pub use console::{Console, Mark, WaitError};
 pub use disk::{Bus, Disk, Keep, ParseBusError};
 pub use firmware::{Firmware, ParseFirmwareError};
 pub use guest::{Guest, GuestError};
-pub use login::{LoginError, Person};
+pub use login::{Fixed, LoginError, Person};
 pub use machine::{Machine, StartError};
 pub use net::{Net, Segment, free_port};
 pub use qmp::{Qmp, QmpError};

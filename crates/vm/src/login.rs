@@ -13,10 +13,23 @@ pub struct Person {
     pub password: Secret,
     /// The box's name; `None` keeps what it proposes.
     pub host_name: Option<String>,
-    /// The answer about the network; `None` keeps what the box proposes.
-    pub network: Option<String>,
+    /// The network of a box that shall not use DHCP.
+    pub network: Option<Fixed>,
     /// The time zone; `None` keeps what the box proposes.
     pub time_zone: Option<String>,
+}
+
+/// A network that is not DHCP's, in the words that the box asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Fixed {
+    /// The interface; empty takes what the box proposes.
+    pub interface: String,
+    /// Address with prefix length.
+    pub address: String,
+    /// Gateway; empty for none.
+    pub gateway: String,
+    /// Name servers; empty for none.
+    pub servers: String,
 }
 
 impl Default for Person {
@@ -61,7 +74,12 @@ enum Question {
     Password,
     HostName,
     Network,
+    Interface,
+    Address,
+    Gateway,
+    Servers,
     TimeZone,
+    Apply,
     Shell,
     /// Something that ends as a question does.
     Other,
@@ -84,17 +102,22 @@ fn question(line: &str) -> Option<Question> {
     if !asks {
         return None;
     }
-    Some(if lower.contains("password") {
-        Question::Password
-    } else if lower.contains("host name") || lower.contains("hostname") {
-        Question::HostName
-    } else if lower.contains("time zone") || lower.contains("timezone") {
-        Question::TimeZone
-    } else if lower.contains("network") || lower.contains("address") || lower.contains("dhcp") {
-        Question::Network
-    } else {
-        Question::Other
-    })
+    // First words of the questions of a first login (crates/firstboot), and of login(1) and passwd(1).
+    let known = [
+        ("new password", Question::Password),
+        ("password", Question::Password),
+        ("the same again", Question::Password),
+        ("host name", Question::HostName),
+        ("network", Question::Network),
+        ("interface", Question::Interface),
+        ("address", Question::Address),
+        ("gateway", Question::Gateway),
+        ("name servers", Question::Servers),
+        ("time zone", Question::TimeZone),
+        ("apply", Question::Apply),
+    ];
+    let kind = known.iter().find(|(words, _)| lower.starts_with(words)).map(|(_, kind)| *kind);
+    Some(kind.unwrap_or(Question::Other))
 }
 
 /// How often one question may come: a first login asks for a password twice, after a login that asked once.
@@ -126,13 +149,19 @@ pub(crate) fn log_in(console: &Console, person: &Person, limit: Duration) -> Res
             return Err(LoginError::Loop { question: line, times });
         }
         asked.push(line);
+        let fixed = person.network.as_ref();
         let answer = match question {
             Question::Shell => return Ok(()),
             Question::Login => person.user.as_str(),
             Question::Password => person.password.expose(),
             Question::HostName => person.host_name.as_deref().unwrap_or_default(),
-            Question::Network => person.network.as_deref().unwrap_or_default(),
+            Question::Network => fixed.map_or("", |_| "static"),
+            Question::Interface => fixed.map_or("", |f| f.interface.as_str()),
+            Question::Address => fixed.map_or("", |f| f.address.as_str()),
+            Question::Gateway => fixed.map_or("", |f| f.gateway.as_str()),
+            Question::Servers => fixed.map_or("", |f| f.servers.as_str()),
             Question::TimeZone => person.time_zone.as_deref().unwrap_or_default(),
+            Question::Apply => "yes",
             Question::Other => "",
         };
         from = here;
@@ -154,10 +183,16 @@ mod tests {
         for (line, expected) in [
             ("esos login: ", Some(Question::Login)),
             ("Password: ", Some(Question::Password)),
-            ("New password (twice): ", Some(Question::Password)),
+            ("New password for root: ", Some(Question::Password)),
+            ("The same again: ", Some(Question::Password)),
             ("Host name [esos]: ", Some(Question::HostName)),
-            ("Network, dhcp or ADDRESS/PREFIX,GATEWAY [dhcp]: ", Some(Question::Network)),
+            ("Network, dhcp or static [dhcp]: ", Some(Question::Network)),
+            ("Interface [eth0]: ", Some(Question::Interface)),
+            ("Address with prefix length, such as 192.0.2.10/24: ", Some(Question::Address)),
+            ("Gateway [none]: ", Some(Question::Gateway)),
+            ("Name servers [none]: ", Some(Question::Servers)),
             ("Time zone [Etc/UTC]: ", Some(Question::TimeZone)),
+            ("Apply this, yes or no [yes]: ", Some(Question::Apply)),
             ("root@esos:~# ", Some(Question::Shell)),
             ("[   12.3] usb 1-1: new device", None),
             ("Starting sshd", None),
@@ -188,15 +223,19 @@ mod tests {
     fn a_first_login_is_answered_to_the_end() {
         let console = boxed(&[
             ("GRUB\r\n\r\nbox login: ", "root"),
-            ("No password yet.\r\nNew password: ", "pw"),
-            ("Repeat password: ", "pw"),
+            ("No password yet.\r\nNew password for root: ", "pw"),
+            ("The same again: ", "pw"),
             ("Host name [esos]: ", "san1"),
-            ("Network [dhcp]: ", ""),
+            ("Network, dhcp or static [dhcp]: ", "static"),
+            ("Interface [eth0]: ", ""),
+            ("Address with prefix length, such as 192.0.2.10/24: ", "10.0.0.9/24"),
+            ("Gateway [none]: ", ""),
             ("Time zone [UTC]: ", ""),
         ]);
         let person = Person {
             password: Secret::new("pw".to_owned()),
             host_name: Some("san1".to_owned()),
+            network: Some(Fixed { address: "10.0.0.9/24".to_owned(), ..Fixed::default() }),
             ..Person::default()
         };
         log_in(&console, &person, Duration::from_secs(20)).unwrap();
