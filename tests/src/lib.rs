@@ -10,6 +10,7 @@
 //! assert!("all".parse::<Level>().unwrap() > "ci".parse().unwrap());
 //! ```
 pub mod cpio;
+pub mod image;
 pub mod kernel;
 mod level;
 pub mod tiny;

@@ -2,7 +2,9 @@
 use crate::accel::Accel;
 use crate::{Answer, Bus, ChannelError, Disk, Firmware, Guest, LoginError, Machine, Mark, Net, Person};
 use crate::{StartError, WaitError, terminal};
+use esos_layout::run::BOOT_REPORT;
 use esos_units::Bytes;
+use serde_json::{Value, json};
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -116,9 +118,6 @@ impl Boot {
     }
 }
 
-/// Where `esos-init` leaves the times of its own steps (`esos_layout::run::BOOT_REPORT`).
-const BOOT_REPORT: &str = "/run/esos/boot.json";
-
 /// How a boot went.
 #[derive(Debug)]
 pub struct Report {
@@ -131,7 +130,32 @@ pub struct Report {
     /// What the command left.
     pub answer: Option<Answer>,
     /// The box's own account of its boot, where a command was run.
-    pub boot_report: Option<serde_json::Value>,
+    pub boot_report: Option<Value>,
+}
+
+impl Report {
+    /// As data: `accel`, `seconds`, `steps`, and where a command was run `exec` (its `status`, `stdout`
+    /// and `stderr`) and `boot`, the box's own account (`esos_initramfs::BootReport`).
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let steps: Vec<Value> =
+            self.steps.iter().map(|s| json!({ "name": s.name, "seconds": thousandths(s.seconds) })).collect();
+        let exec = self.answer.as_ref().map(|answer| {
+            json!({
+                "status": answer.status,
+                "stdout": String::from_utf8_lossy(&answer.stdout),
+                "stderr": String::from_utf8_lossy(&answer.stderr),
+            })
+        });
+        json!({
+            "accel": self.accel.to_string(), "seconds": thousandths(self.seconds), "steps": steps,
+            "exec": exec, "boot": self.boot_report,
+        })
+    }
+}
+
+fn thousandths(seconds: f64) -> f64 {
+    (seconds * 1000.0).round() / 1000.0
 }
 
 /// One step that the console showed.
@@ -216,4 +240,24 @@ pub fn steps(guest: &Guest) -> Vec<Step> {
         }
     }
     steps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_as_data() {
+        let report = Report {
+            accel: Accel::Tcg,
+            steps: vec![Step { name: "login", seconds: 1.23456 }],
+            seconds: 2.0,
+            answer: Some(Answer { status: 4, stdout: b"a\n".to_vec(), stderr: Vec::new() }),
+            boot_report: None,
+        };
+        let data = report.to_json();
+        assert_eq!(data["steps"][0], json!({ "name": "login", "seconds": 1.235 }));
+        assert_eq!(data["exec"], json!({ "status": 4, "stdout": "a\n", "stderr": "" }));
+        assert_eq!(data["boot"], Value::Null);
+    }
 }
