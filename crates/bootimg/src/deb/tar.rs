@@ -25,6 +25,8 @@ pub struct Reader<R> {
     max_entries: u64,
     max_unpacked: u64,
     ended: bool,
+    bodies: bool,
+    open_ended: bool,
 }
 
 impl<R: Read> Reader<R> {
@@ -42,7 +44,29 @@ impl<R: Read> Reader<R> {
             max_entries,
             max_unpacked,
             ended: false,
+            bodies: true,
+            open_ended: false,
         }
+    }
+
+    /// For a list of headers without the contents that belong to them.
+    #[must_use]
+    pub(crate) fn headers_only(mut self) -> Self {
+        self.bodies = false;
+        self
+    }
+
+    /// For a part of a tar, which may end behind any entry.
+    #[must_use]
+    pub fn open_ended(mut self) -> Self {
+        self.open_ended = true;
+        self
+    }
+
+    /// Bytes of tar read so far.
+    #[must_use]
+    pub fn unpacked(&self) -> u64 {
+        self.unpacked
     }
 
     /// Skips what is left of the current entry and reads the next one; `None` behind the last one, after
@@ -95,7 +119,13 @@ impl<R: Read> Reader<R> {
                 return Err(Fault::TooLarge { what: "entries", limit: self.max_entries });
             }
             let mut block = [0; BLOCK];
-            self.fill(&mut block)?;
+            if self.open_ended && !self.begin(&mut block)? {
+                self.ended = true;
+                return Ok(None);
+            }
+            if !self.open_ended {
+                self.fill(&mut block)?;
+            }
             let Some(header) = Header::decode(&block)? else {
                 self.end()?;
                 return Ok(None);
@@ -150,7 +180,7 @@ impl<R: Read> Reader<R> {
         if !kind.is_file() && size != 0 {
             return Err(Fault::Number { field: "size" });
         }
-        self.left = kind.size();
+        self.left = if self.bodies { kind.size() } else { 0 };
         let block = u64::try_from(BLOCK).unwrap_or(512);
         self.pad = self.left.next_multiple_of(block).saturating_sub(self.left);
         if self.left > self.max_unpacked.saturating_sub(self.unpacked) {
@@ -179,6 +209,24 @@ impl<R: Read> Reader<R> {
     fn fill(&mut self, buf: &mut [u8]) -> Result<(), Fault> {
         self.inner.read_exact(buf).map_err(Fault::io)?;
         self.count(buf.len())
+    }
+
+    /// Fills a block; `false` if nothing at all is left.
+    fn begin(&mut self, block: &mut [u8; BLOCK]) -> Result<bool, Fault> {
+        let mut first = [0; 1];
+        loop {
+            match self.inner.read(&mut first) {
+                Ok(0) => return Ok(false),
+                Ok(_) => break,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(Fault::io(e)),
+            }
+        }
+        let (head, rest) = block.split_at_mut(1);
+        head.copy_from_slice(&first);
+        self.count(1)?;
+        self.fill(rest)?;
+        Ok(true)
     }
 
     fn count(&mut self, bytes: usize) -> Result<(), Fault> {
