@@ -3,8 +3,8 @@
 //! An image has no password. Whoever logs in as `root` on the console or the serial line of a fresh box
 //! is led through a [`Dialogue`] instead: root's password (twice), host name, network, time zone. The
 //! same answers can lie in a file on the boot partition ([`Answers::parse`]). Either way they become
-//! [`Answers`]. A box whose root has a password
-//! ([`needs_setup`]) asks no more.
+//! [`Answers`], which a [`Plan`] turns into files and commands. A box whose root has a password
+//! ([`needs_setup`]) asks no more. [`Banner`] is what stands above `login:`.
 //!
 //! This crate is pure: `esos-setup` owns the terminal and the machine.
 //!
@@ -53,11 +53,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 mod answers;
+mod banner;
 mod dialogue;
 mod file;
+mod plan;
 pub mod prompt;
 mod shadow;
 
 pub use answers::{Answers, MIN_PASSWORD, NetworkAnswer, Password, StaticNetwork};
+pub use banner::{Banner, NEXT};
 pub use dialogue::{Dialogue, Prompt};
+pub use plan::{Action, MARKER, Plan};
 pub use shadow::needs_setup;

@@ -30,6 +30,8 @@ mod dhcp;
 mod files;
 mod ini;
 mod names;
+#[cfg(feature = "serde")]
+mod observe;
 mod plan;
 mod read;
 
@@ -37,5 +39,7 @@ pub use apply::{Outcome, Report, apply, run};
 pub use cidr::{Cidr, ParseCidrError, prefix_of_netmask};
 pub use config::{BootProto, Config, General, Interface, Ip6Proto, Kind, Route};
 pub use names::{HostName, InterfaceName, ParseHostNameError, ParseInterfaceNameError};
+#[cfg(feature = "serde")]
+pub use observe::{ObserveError, Seen, observe, seen_command};
 pub use plan::{Facts, FilePlan, InterfacePlan, Link, Plan, Step, down, plan, set_hostname};
 pub use read::parse;

@@ -64,7 +64,7 @@ pub fn parse(origin: &str, text: &str) -> (Config, Vec<Diagnostic>) {
         let interface = interface(section, &mut findings);
         match interface {
             Some(interface) if findings.errors() == before && !section.broken => {
-                config.interfaces.push(interface)
+                config.interfaces.push(interface);
             }
             _ => {
                 let first = findings.list.iter().filter(|d| d.severity == Severity::Error).nth(before);
@@ -314,7 +314,7 @@ fn line<'t>(entry: &Entry<'t>, interface: &mut Interface, raw: &mut Raw<'t>, fin
                 match (word.split_once('='), options.last_mut()) {
                     (Some((k, v)), _) if plain(k) && plain(v) => options.push((k.to_owned(), v.to_owned())),
                     (None, Some((k, v))) if k.ends_with("_target") && plain(word) => {
-                        *v = format!("{v},{word}")
+                        *v = format!("{v},{word}");
                     }
                     _ => _ = findings.error("value", format!("bondopts: `{word}` is not option=value"), at),
                 }

@@ -1,4 +1,5 @@
 //! From text to commands.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 use esos_exec::{Cmd, ExecError, Exit, Output, Runner, ScriptedRunner};
 use esos_network::{Facts, Link, Outcome, Plan, apply, parse, plan};
 use proptest::prelude::*;
