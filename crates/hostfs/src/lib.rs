@@ -28,6 +28,7 @@ mod new_file;
 mod power;
 mod space;
 mod stream;
+mod swaps;
 mod temp_dir;
 mod tree;
 
@@ -44,5 +45,6 @@ pub use new_file::NewFile;
 pub use power::{Power, power, sync};
 pub use space::{Space, space};
 pub use stream::Stream;
+pub use swaps::Swap;
 pub use temp_dir::TempDir;
 pub use tree::{read_link, real_path, remove_tree, rename, set_mode, symlink, sync_dir};
