@@ -6,9 +6,13 @@ mod bytes;
 pub mod ext4;
 pub mod fat;
 pub mod gpt;
+pub mod grub;
 mod guid;
+pub mod image;
 mod region;
+pub mod slot;
 pub mod squashfs;
+pub mod state;
 
 pub use guid::{Guid, Seed};
 pub use region::Region;

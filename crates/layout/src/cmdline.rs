@@ -11,6 +11,10 @@ pub const FLAVOUR: &str = "esos.flavour=";
 pub const ATTEMPT: &str = "esos.attempt=";
 /// `lost` (both control records broken) or `ro` (the attempt could not be counted).
 pub const STATE: &str = "esos.state=";
+/// Why GRUB did not start the slot that it would have preferred: `PRIMARY:tries` (no attempt left),
+/// `PRIMARY:uncounted` (a trial slot that could not be counted), `PRIMARY:damaged` (a checksum, or a file
+/// that cannot be read).
+pub const FALLBACK: &str = "esos.fallback=";
 /// `1` where no attempt was left in any slot.
 pub const EXHAUSTED: &str = "esos.exhausted=";
 /// Keep `/` as an overlay on the stick (for boxes with little memory).

@@ -33,3 +33,36 @@ pub const STATE_DIR: &str = "esos/state";
 pub const STICK_FILE: &str = "esos/state/stick";
 /// A file on [`BOOT`] that answers the first-login dialogue (`key=value` lines).
 pub const ANSWERS_FILE: &str = "esos/answers.conf";
+
+/// GPT entries of the partitions, from 1: what GRUB calls `gptN`. They never change, since the boot
+/// loader on a stick is older than the slots on it.
+pub mod number {
+    /// Of [`super::BIOS`].
+    pub const BIOS: u32 = 1;
+    /// Of [`super::BOOT`].
+    pub const BOOT: u32 = 2;
+    /// Of [`super::PRIMARY`].
+    pub const PRIMARY: u32 = 3;
+    /// Of [`super::SECONDARY`].
+    pub const SECONDARY: u32 = 4;
+    /// Of [`super::CONF`].
+    pub const CONF: u32 = 5;
+    /// Of [`super::LOGS`].
+    pub const LOGS: u32 = 6;
+    /// Of [`super::DATA`].
+    pub const DATA: u32 = 7;
+}
+
+/// GRUB's menu and its slot logic, on [`BOOT`].
+pub const GRUB_CFG: &str = "esos/grub.cfg";
+/// A second copy of [`GRUB_CFG`], read where the first cannot be.
+pub const GRUB_CFG_COPY: &str = "esos/grub-copy.cfg";
+/// `sha256sum` lines for the files of [`BOOT`] that never change, and two for what has no file:
+/// [`MBR_ENTRY`] and [`BIOS_ENTRY`].
+pub const BOOT_SUMS: &str = "esos/SHA256SUMS";
+/// In [`BOOT_SUMS`], the 440 bytes of boot code in the first sector of the disk.
+pub const MBR_ENTRY: &str = "bios:mbr";
+/// In [`BOOT_SUMS`], GRUB's core in [`BIOS`]: as many sectors as its own block list says.
+pub const BIOS_ENTRY: &str = "bios:core";
+/// What UEFI firmware starts from a removable medium.
+pub const EFI_LOADER: &str = "EFI/BOOT/BOOTX64.EFI";

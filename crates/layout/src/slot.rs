@@ -79,8 +79,15 @@ pub const ROOT: &str = "root.tar.zst";
 pub const ROOT_INDEX: &str = "root.idx";
 /// One line, the version of the slot's ESOS.
 pub const VERSION: &str = "version";
-/// A script that GRUB sources: sets `slot_ver`, and `slot_debug_kernel=1` where there is one.
-pub const GRUB_VARS: &str = "slot.cfg";
+/// A GRUB environment block (read with `load_env`, so nothing in a slot is ever run by GRUB): `slot_ver`,
+/// `slot_args` (kernel arguments of this slot), `slot_debug_args`, and `slot_debug=1` where the slot has
+/// a [`DEBUG_KERNEL`].
+pub const GRUB_ENV: &str = "slot.env";
+/// `sha256sum` lines for what GRUB reads of the slot: [`KERNEL`], [`INITRAMFS`] and [`GRUB_ENV`]. GRUB
+/// checks them before it starts the kernel.
+pub const BOOT_SUMS: &str = "boot.sums";
+/// The same for [`DEBUG_KERNEL`] and [`DEBUG_INITRAMFS`], where there are any.
+pub const DEBUG_BOOT_SUMS: &str = "boot-debug.sums";
 /// `sha256sum` lines for every other file of the slot.
 pub const SUMS: &str = "SHA256SUMS";
 /// The package lock of the slot (name, version, SHA-256), as `esos-image build --lock` reads it.

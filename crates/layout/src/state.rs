@@ -93,6 +93,11 @@ pub struct Epoch(u32);
 
 impl Epoch {
     const COUNT: u32 = 100_000_000;
+    /// The epoch of both slots when both control records are lost: neither that of a fresh attempt
+    /// record (0) nor, for the next hundred million upgrades, one that a slot has had.
+    pub const LOST: Self = Self(99_999_999);
+    /// The first epoch of a slot.
+    pub const FIRST: Self = Self(1);
 
     /// The epoch of that number, wrapped into range.
     #[must_use]
