@@ -1,4 +1,5 @@
 //! The default image boots as a USB stick under both firmwares, as it is shipped.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 use esos_tests::image::{self, Kind};
 use esos_tests::{Level, allowed, skip};
 use esos_vm::{Bus, Firmware, Guest};
