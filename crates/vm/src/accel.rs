@@ -85,8 +85,14 @@ pub fn usable() -> Accel {
 /// Where the answer is kept: named after the boot, in a directory of the user's own.
 fn note() -> Option<PathBuf> {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-    let home = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_dir());
-    let dir = home.or_else(|| getuid().is_root().then(|| PathBuf::from("/run")))?;
+    let known = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|dir| dir.is_dir());
+    let dir = known("XDG_RUNTIME_DIR").or_else(|| {
+        if getuid().is_root() {
+            return Some(PathBuf::from("/run"));
+        }
+        let cache = known("HOME")?.join(".cache");
+        std::fs::create_dir_all(&cache).ok().map(|()| cache)
+    })?;
     Some(dir.join(format!("esos-vm-accel-{}", boot.trim())))
 }
 
