@@ -18,5 +18,6 @@ pub mod part;
 pub mod run;
 pub mod slot;
 pub mod state;
+pub mod stick_state;
 
 pub use slot::{ParseSlotError, Slot};

@@ -6,7 +6,8 @@ pub const DIR: &str = "/run/esos";
 /// A JSON document: slot, flavour, version, stick, what was restored, step times. Its shape is
 /// `esos_initramfs::BootReport`.
 pub const BOOT_REPORT: &str = "/run/esos/boot.json";
-/// Written by the stick watcher: a JSON document with the state of the stick.
+/// Written by the stick watcher: a JSON document with the state of the stick. Its shape is
+/// [`crate::stick_state::StickState`].
 pub const STICK_STATE: &str = "/run/esos/stick.json";
 /// The version of the running ESOS, in the root image.
 pub const RELEASE: &str = "/etc/esos-release";
