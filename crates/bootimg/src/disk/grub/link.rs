@@ -130,7 +130,7 @@ impl<R: Runner + ?Sized, F: Files + ?Sized> Linker<'_, R, F> {
     }
 
     /// A command that runs a program of the unpacked packages by their own loader and libraries.
-    fn tool(&self, first: &str) -> Result<Cmd, LinkError> {
+    fn tool(&self, options: &[&str]) -> Result<Cmd, LinkError> {
         let tools = self.tools;
         // Not the link in lib64: in a tree that is not merged it is absolute and leads to the host's.
         let loader = self.find(
@@ -142,7 +142,7 @@ impl<R: Runner + ?Sized, F: Files + ?Sized> Linker<'_, R, F> {
         Ok(Cmd::new(loader)
             .args(["--inhibit-cache", "--library-path"])
             .arg(libraries)
-            .arg(first)
+            .args(options.iter().copied())
             .arg(program))
     }
 
@@ -157,7 +157,7 @@ impl<R: Runner + ?Sized, F: Files + ?Sized> Linker<'_, R, F> {
 
     /// No library may come from outside the unpacked packages.
     fn check_libraries(&self) -> Result<(), LinkError> {
-        let text = self.run(&self.tool("--list")?)?;
+        let text = self.run(&self.tool(&["--list"])?)?;
         for line in text.lines().filter_map(|l| l.split_once(" => ")) {
             let (library, path) = (line.0.trim(), line.1.trim());
             if !path.starts_with(&format!("{}/", self.tools)) {
@@ -177,7 +177,7 @@ impl<R: Runner + ?Sized, F: Files + ?Sized> Linker<'_, R, F> {
         self.files.replace(&config, EMBEDDED.as_bytes(), 0o600)?;
         let directory = format!("{}/usr/lib/grub/{format}", self.tools);
         let cmd = self
-            .tool("--argv0=grub-mkimage")?
+            .tool(&[])?
             .args([
                 "-d",
                 directory.as_str(),
