@@ -1,18 +1,28 @@
-//! `esos TOOL ARGS…` runs `esos-TOOL ARGS…`, found beside this program.
-#![expect(clippy::print_stderr, reason = "a binary talks on standard error")]
-use std::os::unix::process::CommandExt;
-use std::process::{Command, ExitCode};
+//! `esos TOOL ARGS…` runs `esos-TOOL ARGS…`; `esos status` and `esos doctor` show the whole box.
+mod args;
+mod dispatch;
+mod doctor;
+mod facts;
+mod sections;
+mod status;
+mod tools;
+
+use args::{Args, Verb};
+use esos_cli::{Exit, Failure, Ui};
+use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let mut args = std::env::args_os().skip(1);
-    let Some(tool) = args.next() else {
-        eprintln!("usage: esos TOOL [ARGS]...");
-        return ExitCode::from(2);
-    };
-    let name = format!("esos-{}", tool.to_string_lossy());
-    let program =
-        std::env::current_exe().map(|me| me.with_file_name(&name)).unwrap_or_else(|_| name.clone().into());
-    let error = Command::new(&program).args(args).exec();
-    eprintln!("esos: cannot run {}: {error}", program.display());
-    ExitCode::from(2)
+    esos_cli::main(run)
+}
+
+fn run(args: Args, ui: &mut Ui) -> Result<Exit, Failure> {
+    let tools = tools::installed();
+    match args.verb {
+        Some(Verb::Status) => status::show(&tools, ui),
+        Some(Verb::Doctor) => doctor::examine(&tools, ui),
+        Some(Verb::Tools) => tools::list(&tools, ui),
+        Some(Verb::Help { tool: Some(tool) }) => dispatch::help(&tools, &tool, ui),
+        Some(Verb::Help { tool: None }) | None => dispatch::overview(&tools, ui),
+        Some(Verb::Tool(words)) => dispatch::run(&tools, words, ui),
+    }
 }

@@ -1,0 +1,84 @@
+//! Which tools there are.
+use esos_cli::{Exit, Failure, Table, Ui};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// A tool that we ship.
+#[derive(Debug)]
+pub(crate) struct Shipped {
+    /// Its name without `esos-`.
+    pub(crate) name: &'static str,
+    /// What it is for.
+    pub(crate) about: &'static str,
+    /// Whether a box has it and it tells a section of `esos status`.
+    pub(crate) tells: bool,
+}
+
+/// All tools that belong to ESOS. `esos-init` is none: it is the first program of a box.
+pub(crate) const SHIPPED: &[Shipped] = &[
+    Shipped { name: "scst", about: "targets, LUNs, groups and sessions of SCST", tells: true },
+    Shipped { name: "raid", about: "RAID controllers, arrays and drives of all makers, and md", tells: true },
+    Shipped { name: "drbd", about: "DRBD resources: status, events, split brain", tells: true },
+    Shipped { name: "cluster", about: "Pacemaker and Corosync: set up, check, explain", tells: true },
+    Shipped { name: "conf", about: "the configuration and its history on the stick", tells: true },
+    Shipped { name: "crash", about: "crash dumps: arm, save, list, report", tells: true },
+    Shipped { name: "logs", about: "log archives and the support bundle", tells: true },
+    Shipped { name: "health", about: "findings, for monitoring", tells: true },
+    Shipped { name: "monitor", about: "the daemon for mails, metrics and the status page", tells: false },
+    Shipped { name: "image", about: "build, inspect, verify, write, run and upgrade images", tells: false },
+    Shipped { name: "agent", about: "OCF resource agents for the cluster", tells: false },
+    Shipped { name: "tui", about: "the console interface", tells: false },
+];
+
+/// Where tools lie, by name without `esos-`.
+pub(crate) type Tools = BTreeMap<String, PathBuf>;
+
+/// Programs `esos-*` beside this one and on the `PATH`; those beside this one win.
+pub(crate) fn installed() -> Tools {
+    let beside = std::env::current_exe().ok().and_then(|me| me.parent().map(Path::to_owned));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut tools = Tools::new();
+    for dir in beside.into_iter().chain(std::env::split_paths(&path)) {
+        let Ok(entries) = std::fs::read_dir(&dir) else { continue };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let Some(name) = name.to_str().and_then(|n| n.strip_prefix("esos-")) else { continue };
+            let plain = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+            if plain && name != "init" && is_program(&entry.path()) {
+                tools.entry(name.to_owned()).or_insert_with(|| entry.path());
+            }
+        }
+    }
+    tools
+}
+
+fn is_program(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
+}
+
+/// What a tool is for; empty for tools that are not ours.
+pub(crate) fn about(name: &str) -> &'static str {
+    SHIPPED.iter().find(|s| s.name == name).map_or("", |s| s.about)
+}
+
+#[derive(Serialize)]
+struct Row<'t> {
+    name: &'t str,
+    path: &'t Path,
+    about: &'static str,
+}
+
+pub(crate) fn list(tools: &Tools, ui: &mut Ui) -> Result<Exit, Failure> {
+    let rows: Vec<Row<'_>> =
+        tools.iter().map(|(name, path)| Row { name, path, about: about(name) }).collect();
+    ui.emit("esos.tools/1", &rows, |human| {
+        let mut table = Table::new(["TOOL", "WHAT FOR", "WHERE"]);
+        for row in &rows {
+            table.row([row.name.to_owned(), row.about.to_owned(), row.path.display().to_string()]);
+        }
+        human.table(&table);
+    })?;
+    Ok(Exit::Done)
+}
