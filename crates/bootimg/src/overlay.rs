@@ -173,6 +173,7 @@ pub const OFF: &[(&str, &str)] = &[
     ("lldpad", "only for FCoE with DCB"),
     ("mountall-bootclean.sh", "/tmp and /run are fresh RAM; esos-early stands for it"),
     ("mountnfs-bootclean.sh", "/tmp and /run are fresh RAM; esos-early stands for it"),
+    ("networking", "esos-network stands for it; ifupdown is there for its helpers only"),
     ("openipmi", "the drivers are loaded by udev and /etc/modules-load.d"),
     ("opensm", "one subnet manager per fabric, chosen by a person"),
     ("pacemaker", "a cluster is joined on purpose, with esos-cluster"),

@@ -1,0 +1,102 @@
+//! The loop.
+use crate::media::Looker;
+use esos_blockdev::{Heard, UeventSocket};
+use esos_cli::{Exit, Failure, OrExit, Ui};
+use esos_exec::{Cmd, HostRunner, Runner};
+use esos_hostfs::{Clock, Files, HostClock, HostFiles};
+use esos_initramfs::{BootReport, StickReport};
+use esos_layout::{run, stick_state::StickState};
+use esos_stickwatch::{Identity, Notice, Urgency, Watcher};
+use std::io::Write;
+use std::os::unix::net::UnixDatagram;
+use std::time::Duration;
+
+/// A medium can die without the kernel saying so; it is read this often.
+const EVERY: Duration = Duration::from_secs(3);
+/// After an event, partitions follow their disk within a moment.
+const SETTLE: Duration = Duration::from_millis(300);
+
+/// What the watcher said last.
+pub(crate) fn state(files: &HostFiles) -> Option<StickState> {
+    serde_json::from_slice(&files.read(run::STICK_STATE).ok()?).ok()
+}
+
+pub(crate) fn watch(ui: &mut Ui) -> Result<Exit, Failure> {
+    let files = HostFiles::new("/");
+    let report = files.read(run::BOOT_REPORT).context("it is not known which stick was booted")?;
+    let report = BootReport::from_json(&String::from_utf8_lossy(&report))?;
+    let Some(stick) = report.stick else {
+        return Err(Failure::new(Exit::Unavailable, format!("{} names no stick", run::BOOT_REPORT)));
+    };
+    // Subscribe first and look then, or what comes between the two is missed.
+    let events = UeventSocket::open().or_exit(Exit::Unavailable)?;
+    let mut looker = Looker::default();
+    let mut watcher = Watcher::new(booted(&stick));
+    loop {
+        let mut media = looker.media();
+        // Of two that cannot be told apart by what `esos-init` knew, it is the one that has the name it had
+        // at boot; from the first look on model and serial number are known too.
+        media.sort_by_key(|m| m.device != stick.device);
+        let notices = watcher.look(HostClock.now().as_secs(), &media);
+        if !notices.is_empty() || state(&files).as_ref() != Some(watcher.state()) {
+            let text = serde_json::to_vec_pretty(watcher.state())?;
+            files.make_dir(run::DIR)?;
+            files.replace(run::STICK_STATE, &text, 0o644)?;
+        }
+        for notice in &notices {
+            ui.detail(&notice.text);
+            tell(notice);
+        }
+        if !notices.is_empty() {
+            // The banner names a stick that is gone.
+            let banner = Cmd::new("/usr/sbin/esos-setup").arg("banner").limit(Duration::from_secs(20));
+            if let Err(why) = HostRunner.run(&banner) {
+                ui.detail(why.to_string());
+            }
+        }
+        wait(&events)?;
+    }
+}
+
+/// Waits for a block device to come or go, or for the next time to look.
+fn wait(events: &UeventSocket) -> Result<(), Failure> {
+    let until = HostClock.monotonic().saturating_add(EVERY);
+    loop {
+        let left = until.saturating_sub(HostClock.monotonic());
+        match events.wait(left)? {
+            Heard::Nothing => return Ok(()),
+            Heard::Event(event) if event.subsystem() != "block" => {}
+            _ => {
+                HostClock.sleep(SETTLE);
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// What `esos-init` found. Model and serial number are left to this program's own first look: two readers
+/// may spell them differently.
+fn booted(stick: &StickReport) -> Identity {
+    Identity {
+        disk_guid: stick.disk_guid.clone(),
+        stick: stick.identity.clone(),
+        size_bytes: stick.size_bytes,
+        ..Identity::default()
+    }
+}
+
+/// To the console and to the log. Neither may stop the watcher.
+fn tell(notice: &Notice) {
+    let severity = match notice.urgency {
+        Urgency::Notice => 5,
+        Urgency::Critical => 2,
+    };
+    if let Ok(mut console) = std::fs::OpenOptions::new().write(true).open("/dev/console") {
+        let _written = console.write_all(format!("\r\nesos: {}\r\n", notice.text).as_bytes());
+    }
+    // Facility daemon is 3, a priority is 8 times the facility and the severity.
+    let line = format!("<{}>esos-stick: {}", 24 + severity, notice.text);
+    if let Ok(log) = UnixDatagram::unbound() {
+        let _sent = log.send_to(line.as_bytes(), "/dev/log");
+    }
+}
