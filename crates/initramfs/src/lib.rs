@@ -1,7 +1,10 @@
 //! The way from the kernel's first process to a root in RAM, as decisions and plans.
 //!
 //! `esos-init` is `/init` of the initramfs, in a normal boot and in the crash kernel. Everything that it
-//! decides stands here and can be tested without a machine: what this start is for ([`decide`]).
+//! decides stands here and can be tested without a machine: what this start is for ([`decide`]), in which
+//! steps it goes and what comes after a failure ([`plan`], [`next`]), which drivers a device needs
+//! ([`ModuleTables`]), which stick it is ([`choose`]), and how a root image becomes a tree ([`unpack`]).
+//! [`boot`] carries it out over the seams of [`World`].
 //!
 //! ```
 //! use esos_initramfs::{BootMode, Cmdline, Facts, decide};
@@ -12,26 +15,43 @@
 //! // In the crash kernel nothing else counts.
 //! assert_eq!(decide(&line, &Facts { vmcore: true, ..facts }), BootMode::Capture);
 //! ```
+mod boot;
 mod cmdline;
+mod drivers;
 mod fat;
 mod gpt;
+mod iso;
+mod mark;
+mod medium;
 mod memory;
 mod mode;
 mod modules;
+mod persist;
+mod plan;
 mod report;
 mod source;
+mod stick;
 mod tar;
+mod uevent;
 mod unpack;
+mod world;
 
+pub use boot::{Ending, boot};
 pub use cmdline::{Cmdline, IsoMode};
+pub use drivers::Drivers;
 pub use fat::{Fat, FatError, FatFile};
 pub use gpt::{Gpt, GptError, GptPartition};
+pub use mark::{MarkError, mark_bad};
 pub use memory::{MemoryNeed, mem_total};
 pub use mode::{BootMode, Facts, NothingToBoot, decide, remarks};
 pub use modules::{ModuleTables, NoModule};
+pub use plan::{Fault, MEDIUM_DEADLINE, MEDIUM_QUIET, Next, REBOOT_AFTER, REBOOT_LATE, Step, next, plan};
 pub use report::{
     BootReport, PartitionReport, ReadReportError, RestoreReport, RootReport, StepReport, StickReport,
 };
 pub use source::{ReadAt, Window};
+pub use stick::{Candidate, Choice, choose, disks, look, partition_node};
 pub use tar::{Entry, EntryKind, TarError, TarReader};
+pub use uevent::Uevent;
 pub use unpack::{Effort, Progress, Tree, TreeError, TreeWorker, UnpackError, Unpacked, unpack};
+pub use world::{Clock, Console, Devices, Disk, HookEnd, Kernel, Mount, Mounts, NewRoot, World};

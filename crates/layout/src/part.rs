@@ -66,3 +66,8 @@ pub const MBR_ENTRY: &str = "bios:mbr";
 pub const BIOS_ENTRY: &str = "bios:core";
 /// What UEFI firmware starts from a removable medium.
 pub const EFI_LOADER: &str = "EFI/BOOT/BOOTX64.EFI";
+
+/// The volume id of an ISO, in its primary volume descriptor.
+pub const ISO_LABEL: &str = "ESOS_ISO";
+/// The directory of an ISO that holds the files of [`crate::slot`].
+pub const ISO_SLOT_DIR: &str = "/esos/slot";

@@ -11,9 +11,22 @@ pub const BOOT_REPORT: &str = "/run/esos/boot.json";
 pub const STICK_STATE: &str = "/run/esos/stick.json";
 /// The version of the running ESOS, in the root image.
 pub const RELEASE: &str = "/etc/esos-release";
-/// Directory of hooks that `esos-init` runs in the new root before it is switched to.
+/// The program that `esos-init` runs in the new root before it is switched to, with `/proc`, `/sys`,
+/// `/dev` and `/run` in place, [`BOOT_REPORT`] written, and nothing of the stick mounted. Its environment
+/// names what it needs: `ESOS_SLOT`, `ESOS_VERSION`, `ESOS_STICK` (the identity, may be empty),
+/// `ESOS_STICK_DISK` (`/dev/sdb`) and `ESOS_PART_<name>` for each partition (`ESOS_PART_esos_conf`).
+/// It must leave nothing mounted. Its exit status is reported; the boot goes on in any case.
 pub const RESTORE_HOOK: &str = "/usr/lib/esos/restore-conf";
 /// Where our tools are.
 pub const BIN_DIR: &str = "/usr/sbin";
 /// Where vendor RAID tools are put.
 pub const OPT_SBIN: &str = "/opt/sbin";
+/// Where this file exists in the root image, a service of the running root takes `/dev/watchdog` over,
+/// and `esos-init` leaves it running; otherwise it is stopped before the switch.
+pub const WATCHDOG_KEEPER: &str = "/etc/esos/watchdog";
+/// With `esos_persist`: where the partition of the stick that holds the root is mounted.
+pub const PERSIST_MOUNT: &str = "/mnt/persist";
+/// With `esos_persist`: the directory on [`crate::part::DATA`], or else on [`crate::part::LOGS`]. In it,
+/// one directory for each root image, named by the beginning of its index's SHA-256, with `root` (the
+/// unpacked image), `upper` and `work` (of the overlay).
+pub const PERSIST_DIR: &str = "esos-persist";

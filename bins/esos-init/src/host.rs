@@ -1,0 +1,16 @@
+//! The machine behind the seams of `esos_initramfs::World`.
+mod console;
+mod devices;
+mod kernel;
+mod mounts;
+pub(crate) mod power;
+mod root;
+pub(crate) mod switch;
+mod tree;
+
+pub(crate) use console::HostConsole;
+pub(crate) use devices::HostDevices;
+pub(crate) use kernel::HostKernel;
+pub(crate) use mounts::HostMounts;
+pub(crate) use power::HostClock;
+pub(crate) use root::HostRoot;
