@@ -188,7 +188,7 @@ impl Boot<'_> {
             ("tmpfs", "/run", "mode=0755,size=20%"),
         ] {
             let mount =
-                Mount { source: kind, target, kind, read_only: false, harmless: target == "/run", options };
+                Mount { source: kind, target, kind, read_only: false, harmless: target != "/dev", options };
             match world.mounts.mount(&mount) {
                 // The kernel or an earlier stage was quicker.
                 Err(e) if e.kind() == std::io::ErrorKind::ResourceBusy => {}
