@@ -9,10 +9,14 @@ pub mod gpt;
 pub mod grub;
 mod guid;
 pub mod image;
+pub mod inspect;
+mod records;
 mod region;
 pub mod slot;
 pub mod squashfs;
 pub mod state;
+pub mod verify;
 
 pub use guid::{Guid, Seed};
+pub use records::{ReadRecordsError, Records, read_records};
 pub use region::Region;

@@ -7,8 +7,10 @@ use esos_bootimg::disk::Seed;
 use esos_bootimg::disk::grub::{Linker, Menu};
 use esos_bootimg::disk::image::{Layout, Parts, compose};
 use esos_bootimg::disk::slot::{SlotFile, SlotParts};
+use esos_bootimg::disk::verify::verify;
 use esos_exec::HostRunner;
 use esos_hostfs::HostFiles;
+use esos_units::Bytes;
 use std::io::Cursor;
 
 fn variable(name: &str) -> Option<String> {
@@ -44,7 +46,12 @@ fn the_same_parts_give_the_same_image() {
         files: vec![SlotFile::bytes("vmlinuz", &kernel), SlotFile::bytes("initrd.img", &initrd)],
     };
     let parts = || Parts {
-        layout: Layout::default(),
+        layout: Layout {
+            slot: Bytes::mib(64),
+            conf: Bytes::mib(32),
+            logs: Bytes::mib(32),
+            ..Layout::default()
+        },
         seed: Seed::from_text("test"),
         time: 1_700_000_000,
         boot: boot.clone(),
@@ -62,6 +69,7 @@ fn the_same_parts_give_the_same_image() {
     // An image that is cut off by a full sink says so.
     let mut small = [0; 4096];
     assert!(compose(&mut Cursor::new(&mut small[..]), parts()).is_err());
+    assert_eq!(verify(image.as_file_mut(), &mut |_| {}).unwrap().findings, []);
     if let Some(path) = variable("ESOS_TEST_IMAGE") {
         image.persist(path).unwrap();
     }
