@@ -64,7 +64,10 @@ impl Watcher {
     pub fn look(&mut self, now: u64, media: &[Medium]) -> Vec<Notice> {
         let mut notices = Vec::new();
         let same = |m: &&Medium| self.booted.difference(&m.identity).is_none();
-        let good = media.iter().find(|m| same(m) && m.readable.is_ok());
+        // Of two copies of one stick, the one that was taken stays the one.
+        let taken = |m: &&&Medium| self.state.device.as_deref() == Some(&m.device);
+        let all_good: Vec<&Medium> = media.iter().filter(|m| same(m) && m.readable.is_ok()).collect();
+        let good = all_good.iter().find(taken).or_else(|| all_good.first()).copied();
         let sick = media.iter().find(|m| same(m) && m.readable.is_err());
         // What cannot be read at all has no identity to compare: it says nothing about another stick.
         let others: Vec<(&Medium, String)> = media
@@ -224,6 +227,9 @@ mod tests {
         fn present_is_the_truth(steps in proptest::collection::vec(proptest::collection::vec((0u8..3, 0u8..3, any::<bool>()), 0..3), 1..20)) {
             let mut w = watcher();
             for (now, step) in steps.iter().enumerate() {
+                let mut step = step.clone();
+                step.sort();
+                step.dedup_by_key(|m| m.0);
                 let media: Vec<Medium> = step
                     .iter()
                     .map(|(dev, serial, ok)| Medium {
