@@ -51,4 +51,4 @@ pub use tree::{Node, Tree};
 pub use unpack::{UnpackError, read_root};
 
 /// Changes whenever the same package would give other frames or another listing.
-const FORMAT: &str = "1";
+const FORMAT: &str = "2";

@@ -184,7 +184,10 @@ impl RootBuilder {
         };
         let Merged { tree, decisions, notes } = merged;
         for ((source, (listing, packed)), decisions) in self.packages.iter().zip(&mut parts).zip(&decisions) {
-            *packed = packer.with(source, listing, decisions)?;
+            let now = packer.with(source, listing, decisions)?;
+            if now.key != packed.key {
+                *packed = now;
+            }
         }
         Ok(Prepared {
             options: self.options,
@@ -310,6 +313,14 @@ impl Prepared<'_> {
     /// Names of the packages with their listings, in order.
     pub fn packages(&self) -> impl Iterator<Item = (&PackageSource, &Listing)> {
         self.packages.iter().zip(&self.parts).map(|(source, (listing, _))| (source, listing))
+    }
+
+    pub(crate) fn own_entries(&self) -> &[Own] {
+        &self.own
+    }
+
+    pub(crate) fn epoch(&self) -> i64 {
+        self.options.epoch
     }
 
     /// Reads what of a package is in the root, entry by entry, out of its packed frames.

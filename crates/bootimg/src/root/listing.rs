@@ -9,6 +9,7 @@ use std::io::{self, Read, Write};
 const CAPTURED: &[&str] = &[
     "boot/vmlinuz-*",
     "etc/init.d/*",
+    "etc/insserv.conf.d/*",
     "etc/ld.so.conf*",
     "usr/share/base-passwd/*.master",
     "usr/share/ca-certificates/*.crt",

@@ -35,6 +35,9 @@ pub(crate) fn merge(parts: &[Part<'_>], rules: &Rules, epoch: i64) -> Result<Mer
         let Some(part) = parts.get(at) else { continue };
         for entry in &part.listing.entries {
             if !entry.kind.is_dir() && rules.drops(entry) {
+                if rules.own.contains(&entry.path) {
+                    merged.notes.push(format!("/{}: ours, not that of {}", entry.path, part.name));
+                }
                 decide(&mut merged, at, |d| d.drop.extend([entry.path.clone()]));
                 continue;
             }
