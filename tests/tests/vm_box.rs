@@ -1,5 +1,5 @@
 //! A fresh box of the default image: who may log in, what makes it unlike its twin, how it goes down.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking")]
 use esos_tests::image::{self, Kind};
 use esos_tests::{Level, allowed, skip};
 use esos_units::Bytes;
