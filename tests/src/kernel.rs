@@ -1,4 +1,5 @@
 //! A Debian kernel with its modules, for guests that need no image.
+use crate::apt;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -24,13 +25,9 @@ pub fn find() -> Result<Kernel, String> {
         return unpacked(Path::new(&dir))
             .ok_or_else(|| format!("no kernel in {}", Path::new(&dir).display()));
     }
-    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
-    let cache = std::env::var_os("XDG_CACHE_HOME").map_or_else(|| home.join(".cache"), PathBuf::from);
-    let dir = cache.join("esos-test-kernel");
-    if let Some(kernel) = unpacked(&dir) {
-        return Ok(kernel);
-    }
-    download(&cache, &dir).map_err(|error| format!("no kernel package through apt: {error}"))?;
+    // The package `linux-image-amd64` is empty and names the kernel of today.
+    let dir =
+        apt::unpacked("kernel", &apt::first_dependency("linux-image-amd64"), |dir| unpacked(dir).is_some())?;
     unpacked(&dir).ok_or_else(|| "the kernel package holds no kernel".to_owned())
 }
 
@@ -40,35 +37,6 @@ fn unpacked(dir: &Path) -> Option<Kernel> {
     let release = modules.file_name()?.to_str()?.to_owned();
     let image = dir.join(format!("boot/vmlinuz-{release}"));
     image.is_file().then_some(Kernel { image, modules })
-}
-
-fn download(cache: &Path, dir: &Path) -> io::Result<()> {
-    fs::create_dir_all(cache)?;
-    let work = tempfile::Builder::new().prefix("kernel-").tempdir_in(cache)?;
-    let run = |program: &str, args: &[&str]| {
-        let out = Command::new(program).args(args).current_dir(work.path()).output()?;
-        if out.status.success() {
-            return Ok(String::from_utf8_lossy(&out.stdout).into_owned());
-        }
-        Err(io::Error::other(String::from_utf8_lossy(&out.stderr).trim().to_owned()))
-    };
-    // The package `linux-image-amd64` is empty and names the kernel of today.
-    let names = run("apt-cache", &["depends", "linux-image-amd64"])?;
-    let package = names
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("Depends: "))
-        .ok_or_else(|| io::Error::other("linux-image-amd64 depends on nothing"))?
-        .to_owned();
-    run("apt-get", &["-q", "download", &package])?;
-    let deb = fs::read_dir(work.path())?.flatten().map(|e| e.path()).find(|p| p.extension().is_some());
-    let deb = deb.ok_or_else(|| io::Error::other("apt-get downloaded nothing"))?;
-    let tree = work.path().join("tree");
-    run("dpkg-deb", &["-x", &deb.to_string_lossy(), &tree.to_string_lossy()])?;
-    match fs::rename(&tree, dir) {
-        // Another test was faster.
-        Err(_) if unpacked(dir).is_some() => Ok(()),
-        result => result,
-    }
 }
 
 impl Kernel {

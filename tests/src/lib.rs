@@ -9,7 +9,9 @@
 //!
 //! assert!("all".parse::<Level>().unwrap() > "ci".parse().unwrap());
 //! ```
+pub mod apt;
 pub mod cpio;
+pub mod disk;
 pub mod image;
 pub mod kernel;
 mod level;

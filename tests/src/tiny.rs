@@ -20,7 +20,7 @@ pub const LIMIT: Duration = Duration::from_secs(300);
 const MODULES: [&str; 8] =
     ["virtio_pci", "virtio_blk", "virtio_net", "virtio_rng", "xhci_pci", "usb_storage", "sd_mod", "ahci"];
 
-const INIT: &str = "#!/bin/busybox sh
+const INIT: &str = r#"#!/bin/busybox sh
 /bin/busybox --install -s /bin
 export PATH=/bin HOME=/ PS1='tiny# '
 mkdir -p /proc /sys /dev /run /tmp
@@ -28,11 +28,12 @@ mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
 while read -r m; do insmod /modules/$m.ko; done </modules/list
+echo "TINY-CMDLINE $(cat /proc/cmdline)"
 echo TINY-READY
 # Signals of the power button and a shell that ends both lead to power off.
 setsid sh -i </dev/ttyS0 >/dev/ttyS0 2>&1
 poweroff -f
-";
+"#;
 
 impl Tiny {
     /// Makes the initramfs.
@@ -89,10 +90,16 @@ impl Tiny {
         )
     }
 
-    /// The unpacked kernel.
+    /// The kernel.
     #[must_use]
     pub fn kernel(&self) -> &Path {
         &self.kernel.image
+    }
+
+    /// The initramfs.
+    #[must_use]
+    pub fn initramfs(&self) -> PathBuf {
+        self.path("initrd")
     }
 }
 
