@@ -26,6 +26,8 @@ struct Twist {
     identities: Vec<&'static str>,
     /// The disks come only with the second event.
     late: bool,
+    /// The first node that is opened is not there yet.
+    unready: bool,
     memory_kib: u64,
     damage: bool,
     other_image: bool,
@@ -52,6 +54,7 @@ struct Fake {
     sys: MemTree,
     late_sys: MemTree,
     came: Cell<bool>,
+    late_nodes: Cell<bool>,
     disks: Vec<Arc<Mutex<Vec<u8>>>>,
     image: Vec<u8>,
     slot_index: String,
@@ -131,7 +134,8 @@ impl Fake {
         let slot_index = if twist.other_image { index.replace("<end>", "<fin>") } else { index };
         Self {
             late_sys: MemTree::new().dir("block"),
-            came: Cell::new(!twist.late),
+            came: Cell::new(!twist.late && !twist.unready),
+            late_nodes: Cell::new(true),
             twist,
             said: RefCell::default(),
             now: Cell::new(Duration::from_secs(3)),
@@ -185,13 +189,13 @@ impl Fake {
 
 impl esos_sysfs::AttrTree for Fake {
     fn read(&self, path: &str) -> Result<String, esos_sysfs::AttrError> {
-        if self.came.get() { self.sys.read(path) } else { self.late_sys.read(path) }
+        if self.came.get() || self.twist.unready { self.sys.read(path) } else { self.late_sys.read(path) }
     }
     fn write(&self, path: &str, value: &str) -> Result<(), esos_sysfs::AttrError> {
         self.sys.write(path, value)
     }
     fn list(&self, path: &str) -> Result<Vec<esos_sysfs::Entry>, esos_sysfs::AttrError> {
-        if self.came.get() { self.sys.list(path) } else { self.late_sys.list(path) }
+        if self.came.get() || self.twist.unready { self.sys.list(path) } else { self.late_sys.list(path) }
     }
     fn read_link(&self, path: &str) -> Result<String, esos_sysfs::AttrError> {
         // The last disk sits in the first port.
@@ -268,7 +272,11 @@ impl Devices for Fake {
         vec![Uevent::parse(b"add@/block/sda\0SUBSYSTEM=block\0").unwrap()]
     }
     fn open(&self, node: &str) -> io::Result<Box<dyn Disk>> {
-        let index = usize::from(node.bytes().last().unwrap() - b'a');
+        let letter = node.trim_start_matches("/dev/sd").bytes().next().unwrap();
+        let index = usize::from(letter - b'a');
+        if self.twist.unready && self.late_nodes.replace(false) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
         let unpacked = !self.made.lock().unwrap().is_empty();
         if self.twist.gone && unpacked {
             return Err(io::ErrorKind::NotFound.into());
@@ -447,6 +455,9 @@ fn the_medium_is_waited_for_by_event_and_not_for_ever() {
     assert_eq!(fake.run(), switch(&[]));
     let medium = fake.report().steps.into_iter().find(|s| s.step == "medium").unwrap();
     assert_eq!(medium.took_ms, 700, "at once when it comes");
+    // Seen before its node is there: looked at again with the event.
+    let fake = Fake::new(Twist { unready: true, ..Twist::of(GOOD) });
+    assert_eq!(fake.run(), switch(&[]));
     let fake = Fake::new(Twist { identities: vec![], ..Twist::of(GOOD) });
     assert_eq!(fake.run(), Ending::Reboot);
     assert!(fake.has_said("within 60 s; no disk at all is here"), "{:?}", fake.said);

@@ -50,7 +50,7 @@ pub use report::{
     BootReport, PartitionReport, ReadReportError, RestoreReport, RootReport, StepReport, StickReport,
 };
 pub use source::{ReadAt, Window};
-pub use stick::{Candidate, Choice, choose, disks, look, partition_node};
+pub use stick::{Candidate, Choice, Sight, choose, disks, look, partition_node};
 pub use tar::{Entry, EntryKind, TarError, TarReader};
 pub use uevent::Uevent;
 pub use unpack::{Effort, Progress, Tree, TreeError, TreeWorker, UnpackError, Unpacked, unpack};

@@ -1,5 +1,5 @@
 //! Waiting for the medium: by event, until a deadline.
-use crate::stick::{self, Candidate, Choice};
+use crate::stick::{self, Candidate, Choice, Sight};
 use crate::{
     BootMode, Cmdline, Drivers, Fault, MEDIUM_DEADLINE, MEDIUM_QUIET, StickReport, Uevent, World, iso,
 };
@@ -38,7 +38,18 @@ pub(crate) fn find(
             let now = stick::disks(world.sys);
             seen.retain(|disk, _| now.contains(disk));
             for disk in now {
-                seen.entry(disk).or_insert_with_key(|(name, _)| stick::look(world, name, slot));
+                if seen.contains_key(&disk) {
+                    continue;
+                }
+                match stick::look(world, &disk.0, slot) {
+                    Sight::Ours(candidate) => seen.insert(disk, Some(*candidate)),
+                    Sight::Foreign => seen.insert(disk, None),
+                    // Its next event brings the next look.
+                    Sight::Unready(why) => {
+                        world.console.detail(&format!("{}: {why}", disk.0));
+                        continue;
+                    }
+                };
             }
             let candidates: Vec<_> = seen.values().flatten().cloned().collect();
             let settled = world.clock.now() >= quiet_from.saturating_add(MEDIUM_QUIET);

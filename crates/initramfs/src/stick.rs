@@ -1,5 +1,5 @@
 //! Finding the medium: which disks could be it, and which of them it is.
-use crate::{Cmdline, Fat, Gpt, GptPartition, PartitionReport, ReadAt, StickReport, Window, World};
+use crate::{Cmdline, Fat, Gpt, GptError, GptPartition, PartitionReport, ReadAt, StickReport, Window, World};
 use esos_layout::{Slot, part, state};
 use esos_sysfs::AttrTree;
 
@@ -160,37 +160,54 @@ pub fn disks(sys: &dyn AttrTree) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Looks at one disk: `None` where it does not carry our labels.
+/// What a look at a disk gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sight {
+    /// It carries our labels.
+    Ours(Box<Candidate>),
+    /// It does not.
+    Foreign,
+    /// It cannot be said yet: its node or its partitions are still being made, or it does not answer.
+    Unready(String),
+}
+
+/// Looks at one disk.
 #[must_use]
-pub fn look(world: World<'_>, name: &str, slot: Option<Slot>) -> Option<Candidate> {
+pub fn look(world: World<'_>, name: &str, slot: Option<Slot>) -> Sight {
     let block = attribute(world.sys, &format!("block/{name}/queue/logical_block_size"));
     let block = block.and_then(|b| b.parse().ok()).unwrap_or(512);
     let disk = match world.devices.open(&format!("/dev/{name}")) {
         Ok(disk) => disk,
-        Err(e) => {
-            world.console.detail(&format!("{name}: cannot be opened: {e}"));
-            return None;
-        }
+        Err(e) => return Sight::Unready(e.to_string()),
     };
     let disk: &dyn ReadAt = &*disk;
     let gpt = match Gpt::read(disk, block) {
         Ok(gpt) => gpt,
+        Err(GptError::None) => return Sight::Foreign,
+        Err(e @ GptError::Read(_)) => return Sight::Unready(e.to_string()),
         Err(e) => {
             world.console.detail(&format!("{name}: {e}"));
-            return None;
+            return Sight::Foreign;
         }
     };
-    let has_slot = match slot {
-        Some(slot) => gpt.named(slot.partition()).is_some(),
-        None => Slot::ALL.iter().any(|slot| gpt.named(slot.partition()).is_some()),
+    let wanted = slot.map_or_else(|| Slot::ALL.to_vec(), |slot| vec![slot]);
+    let slots: Vec<_> = wanted.iter().filter_map(|slot| gpt.named(slot.partition())).collect();
+    let Some(boot) = gpt.named(part::BOOT).filter(|_| !slots.is_empty()).cloned() else {
+        return Sight::Foreign;
     };
-    let boot = gpt.named(part::BOOT).filter(|_| has_slot)?.clone();
+    // The kernel shows a disk before it has made nodes for its partitions.
+    for part in slots {
+        let node = partition_node(world.sys, name, part.number);
+        if node.is_none_or(|node| world.devices.open(&node).is_err()) {
+            return Sight::Unready(format!("no node for partition {} yet", part.number));
+        }
+    }
     let window = Window::new(disk, boot.start, boot.length);
     let identity = identity(&window).map(|i| Some(i).filter(|i| i != state::STICK_UNSET));
     let path = world.sys.read_link(&format!("block/{name}")).unwrap_or_default();
     let path = path.trim_start_matches("../").to_owned();
     let usb = path.contains("/usb");
-    Some(Candidate { name: name.to_owned(), path, gpt, identity, usb })
+    Sight::Ours(Box::new(Candidate { name: name.to_owned(), path, gpt, identity, usb }))
 }
 
 fn identity(boot: &dyn ReadAt) -> Result<String, String> {
