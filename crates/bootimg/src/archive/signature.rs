@@ -74,6 +74,11 @@ pub fn verify(
     if keyrings.is_empty() {
         return Err(SignatureError::NoKeyring { origin: origin.to_owned() });
     }
+    let unsigned = |complaint: &str| SignatureError::Unsigned {
+        origin: origin.to_owned(),
+        complaint: complaint.to_owned(),
+    };
+    one_message(bytes).map_err(unsigned)?;
     let mut cmd = Cmd::new(GPGV).args(["--status-fd", "2", "--weak-digest", "SHA1", "--output", "-"]);
     for keyring in keyrings {
         cmd = cmd.arg("--keyring").arg(keyring);
@@ -90,12 +95,8 @@ pub fn verify(
     if let Some(key) = status("BADSIG").into_iter().next() {
         return Err(SignatureError::Bad { origin: origin.to_owned(), key });
     }
-    let unsigned = |complaint: &str| SignatureError::Unsigned {
-        origin: origin.to_owned(),
-        complaint: complaint.to_owned(),
-    };
-    if status("PLAINTEXT").len() > 1 {
-        return Err(unsigned("it holds several texts"));
+    if let Some(error) = status("ERROR").into_iter().chain(status("NODATA")).next() {
+        return Err(unsigned(&format!("gpgv stops with {error}")));
     }
     if status("GOODSIG").is_empty() {
         let words = ["NO_PUBKEY", "EXPKEYSIG", "REVKEYSIG", "EXPSIG", "ERRSIG"];
@@ -112,6 +113,25 @@ pub fn verify(
         return Err(SignatureError::Untrusted { origin, keyrings, signatures });
     }
     String::from_utf8(out.stdout).map_err(|_not_text| unsigned("the signed text is not UTF-8"))
+}
+
+/// A file that is one signed text and nothing else. gpgv passes over what stands around it, and of two
+/// texts in a row it prints the first one only; neither is left to it.
+fn one_message(bytes: &[u8]) -> Result<(), &'static str> {
+    let text = String::from_utf8_lossy(bytes);
+    let lines = || text.lines().map(str::trim_end);
+    let count = |marker: &str| lines().filter(|l| *l == marker).count();
+    let (begin, end) = ("-----BEGIN PGP SIGNED MESSAGE-----", "-----END PGP SIGNATURE-----");
+    if lines().next() != Some(begin) {
+        return Err("its first line is not `-----BEGIN PGP SIGNED MESSAGE-----`");
+    }
+    if lines().rfind(|l| !l.is_empty()) != Some(end) {
+        return Err("its last line is not `-----END PGP SIGNATURE-----`");
+    }
+    if count(begin) > 1 || count("-----BEGIN PGP SIGNATURE-----") != 1 || count(end) > 1 {
+        return Err("it holds several texts or signatures");
+    }
+    Ok(())
 }
 
 /// The binary form of an armoured key, as gpgv wants it; `None` where the armour is damaged.
@@ -150,11 +170,13 @@ mod tests {
     use super::*;
     use esos_exec::{Exit, Output, ScriptedRunner};
 
+    const MESSAGE: &[u8] = b"-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\nx\n-----BEGIN PGP SIGNATURE-----\n\nx\n-----END PGP SIGNATURE-----\n";
+
     fn says(stderr: &str) -> Result<String, SignatureError> {
         let line = "/usr/bin/gpgv --status-fd 2 --weak-digest SHA1 --output - --keyring /k.gpg";
         let output = Output { status: Exit::Code(2), stdout: b"text".to_vec(), stderr: stderr.into() };
         let runner = ScriptedRunner::new().answer(line, Ok(output));
-        verify(&runner, "m", b"", &[PathBuf::from("/k.gpg")])
+        verify(&runner, "m", MESSAGE, &[PathBuf::from("/k.gpg")])
     }
 
     #[test]
@@ -178,11 +200,27 @@ mod tests {
             unknown.to_string(),
             "m is signed by none of the trusted keys (/k.gpg); its signatures: NO_PUBKEY A"
         );
-        let two = "[GNUPG:] PLAINTEXT 74 0 \n[GNUPG:] GOODSIG A x\n[GNUPG:] PLAINTEXT 74 0 \n";
-        assert!(matches!(says(two), Err(SignatureError::Unsigned { .. })));
+        let stopped = "[GNUPG:] GOODSIG A x\n[GNUPG:] ERROR proc_pkt.plaintext 89_BAD_DATA\n";
+        assert!(matches!(says(stopped), Err(SignatureError::Unsigned { .. })));
         assert!(matches!(says("gpgv: no signature found\n"), Err(SignatureError::Unsigned { .. })));
         let none = verify(&ScriptedRunner::new(), "m", b"", &[]);
         assert!(matches!(none, Err(SignatureError::NoKeyring { .. })));
+    }
+
+    #[test]
+    fn what_is_not_one_text_never_reaches_gpgv() {
+        let keys = [PathBuf::from("/k.gpg")];
+        let cases = [
+            b"".to_vec(),
+            b"Suite: stable\n".to_vec(),
+            [b"x\n", MESSAGE].concat(),
+            [MESSAGE, b"x\n"].concat(),
+            [MESSAGE, MESSAGE].concat(),
+        ];
+        for bytes in cases {
+            let refused = verify(&ScriptedRunner::new(), "m", &bytes, &keys);
+            assert!(matches!(refused, Err(SignatureError::Unsigned { .. })), "{refused:?}");
+        }
     }
 
     #[test]
