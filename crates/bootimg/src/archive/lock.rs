@@ -36,7 +36,7 @@ pub struct Locked {
 ///
 /// let hash = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 /// let text = format!("\
-/// # packages.lock 1
+/// ## packages.lock 1
 /// suite trixie
 /// architecture amd64
 /// bash 5.2.37-2+b5 amd64 {hash} 1497620 main main pool/main/b/bash/bash_5.2.37-2+b5_amd64.deb
