@@ -61,7 +61,9 @@ pub const ALTERNATIVES: &[Alternative] = rows![
     "xdg-utils" "usr/bin/open" "open" "/usr/bin/xdg-open" 50,
     "xz-utils" "usr/bin/lzma" "lzma" "/usr/bin/xz" 20
         + "usr/bin/unlzma" "unlzma" "/usr/bin/unxz" + "usr/bin/lzcat" "lzcat" "/usr/bin/xzcat"
-        + "usr/bin/lzgrep" "lzgrep" "/usr/bin/xzgrep" + "usr/bin/lzless" "lzless" "/usr/bin/xzless",
+        + "usr/bin/lzgrep" "lzgrep" "/usr/bin/xzgrep" + "usr/bin/lzmore" "lzmore" "/usr/bin/xzmore"
+        + "usr/bin/lzdiff" "lzdiff" "/usr/bin/xzdiff" + "usr/bin/lzcmp" "lzcmp" "/usr/bin/xzcmp"
+        + "usr/bin/lzegrep" "lzegrep" "/usr/bin/xzegrep" + "usr/bin/lzfgrep" "lzfgrep" "/usr/bin/xzfgrep" + "usr/bin/lzless" "lzless" "/usr/bin/xzless",
 ];
 
 /// The links for what is in a tree. A link that a package has of its own is left alone.

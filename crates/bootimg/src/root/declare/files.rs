@@ -86,6 +86,14 @@ pub(crate) fn files(
         own.push(Own::file("var/log/btmp", &b""[..], 0o660)?.owned(0, 43));
         own.push(Own::file("var/log/lastlog", &b""[..], 0o664)?.owned(0, 43));
     }
+    if has("login") {
+        own.push(Own::file("var/log/faillog", &b""[..], 0o644)?);
+        own.push(Own::file("etc/subuid", &b""[..], 0o644)?);
+        own.push(Own::file("etc/subgid", &b""[..], 0o644)?);
+    }
+    if has("libwtmpdb0") {
+        own.push(Own::link("var/lib/wtmpdb/wtmp.db", "../../log/wtmp.db")?);
+    }
     if has("libpam-modules") {
         own.push(Own::file("etc/security/opasswd", &b""[..], 0o600)?);
     }

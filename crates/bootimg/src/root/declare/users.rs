@@ -64,6 +64,8 @@ pub const USERS: &[UserRow] = &[
     user("nfs-common", "statd", (107, NOGROUP), "", "/var/lib/nfs"),
     user("powerman", "powerman", (108, NOGROUP), "", "/run/powerman"),
     user("tcpdump", "tcpdump", (109, 114), "", "/nonexistent"),
+    user("dhcpcd-base", "dhcpcd", (110, NOGROUP), "DHCP Client Daemon", "/usr/lib/dhcpcd"),
+    user("iperf3", "iperf3", (111, 117), "", "/nonexistent"),
     user("systemd", "systemd-network", (998, 998), "systemd Network Management", "/"),
 ];
 
@@ -86,6 +88,7 @@ pub const GROUPS: &[GroupRow] = &[
     group("tcpdump", "tcpdump", 114),
     group("udev", "clock", 115),
     group("systemd", "systemd-journal", 116),
+    group("iperf3", "iperf3", 117),
     group("systemd", "systemd-network", 998),
 ];
 
