@@ -12,6 +12,7 @@
 //! assert_eq!(format!("{}{}", cmdline::SLOT, Slot::Primary), "slot=PRIMARY");
 //! ```
 pub mod cmdline;
+mod env_block;
 pub mod frames;
 pub mod initrd;
 pub mod part;
@@ -20,4 +21,5 @@ pub mod slot;
 pub mod state;
 pub mod stick_state;
 
+pub use env_block::EnvBlock;
 pub use slot::{ParseSlotError, Slot};

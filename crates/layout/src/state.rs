@@ -9,7 +9,7 @@
 //!
 //! A record repeats its fields in the last bytes of the sector, so that a torn write shows: GRUB can
 //! compare strings, not compute sums.
-use crate::Slot;
+use crate::{EnvBlock, Slot};
 use std::fmt;
 use std::str::FromStr;
 
@@ -226,8 +226,10 @@ impl Control {
             primary: slot("ps", "pe")?,
             secondary: slot("ss", "se")?,
         };
-        // Byte for byte: a sector that is right in its fields and wrong between them is torn too.
-        if control.encode() == *sector { Ok(control) } else { Err(RecordError::Torn) }
+        // Exactly what GRUB compares. What lies between fields and copy is not looked at: a record that GRUB
+        // acts upon must not be a broken one to Linux.
+        let joined = control.fields().map(|(_, value)| value).join(",");
+        if vars.get("chk")? == joined { Ok(control) } else { Err(RecordError::Torn) }
     }
 
     /// Which of the two copies counts (0 or 1) and what it says; `None` where both are broken. The other
@@ -339,17 +341,19 @@ fn block(head: &str, tail: &str) -> [u8; SECTOR] {
     sector
 }
 
-struct Vars<'a>(Vec<(&'a str, &'a str)>);
+struct Vars(EnvBlock);
 
-impl<'a> Vars<'a> {
-    fn read(sector: &'a [u8]) -> Result<Self, RecordError> {
-        let text = Some(sector).filter(|s| s.len() == SECTOR).and_then(|s| std::str::from_utf8(s).ok());
-        let body = text.and_then(|t| t.strip_prefix(SIGNATURE)).ok_or(RecordError::NoBlock)?;
-        Ok(Self(body.lines().filter(|l| !l.starts_with('#')).filter_map(|l| l.split_once('=')).collect()))
+impl Vars {
+    fn read(sector: &[u8]) -> Result<Self, RecordError> {
+        let block = Some(sector).filter(|s| s.len() == SECTOR).and_then(EnvBlock::parse);
+        block.map(Self).ok_or(RecordError::NoBlock)
     }
 
-    fn get(&self, name: &'static str) -> Result<&'a str, RecordError> {
-        self.0.iter().find(|(n, _)| *n == name).map(|(_, v)| *v).ok_or(RecordError::Missing { name })
+    fn get(&self, name: &'static str) -> Result<&str, RecordError> {
+        let value = self.0.get(name).ok_or(RecordError::Missing { name })?;
+        let lossy =
+            |_not_text| RecordError::Field { name, found: String::from_utf8_lossy(value).into_owned() };
+        std::str::from_utf8(value).map_err(lossy)
     }
 }
 

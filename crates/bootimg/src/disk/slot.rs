@@ -1,7 +1,7 @@
 //! One slot: a whole system in one read-only file system.
 use super::bytes::{hex, wide};
 use super::squashfs::{WriteSquashError, Writer};
-use super::state::EnvBlock;
+use esos_layout::EnvBlock;
 use esos_layout::slot::{
     BOOT_SUMS, DEBUG_BOOT_SUMS, DEBUG_INITRAMFS, DEBUG_KERNEL, GRUB_ENV, INITRAMFS, KERNEL, SUMS, VERSION,
 };
@@ -140,7 +140,7 @@ fn variables(parts: &SlotParts<'_>, debug: bool) -> Option<Vec<u8>> {
         ("slot_debug_args", parts.debug_args.as_str()),
     ];
     let lines = names.iter().all(|(_, value)| !value.contains(|c: char| c.is_control()));
-    EnvBlock::print(&names, None, ENV_LEN).filter(|_| lines && !parts.version.is_empty())
+    EnvBlock::print(&names, ENV_LEN).filter(|_| lines && !parts.version.is_empty())
 }
 
 struct Slot<W> {

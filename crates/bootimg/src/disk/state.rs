@@ -19,7 +19,5 @@
 //! assert_eq!(state.tries(Slot::Primary, true)[0].attempt, Some(2));
 //! ```
 mod choose;
-mod env_block;
 
 pub use choose::{State, StateWord, Try, fresh, lost};
-pub use env_block::EnvBlock;

@@ -1,7 +1,6 @@
 //! `grub.cfg`: menu and slot logic.
 use esos_layout::cmdline;
 use esos_layout::part::{self, number};
-use std::fmt::Write;
 
 /// In both cores, run line by line by GRUB's smallest parser.
 pub(super) const EMBEDDED: &str = "\
@@ -47,6 +46,17 @@ impl Menu {
     /// The text of `grub.cfg`.
     #[must_use]
     pub fn print(&self) -> String {
+        self.fill(concat!(include_str!("slots.cfg"), "\n", include_str!("menu.cfg")))
+    }
+
+    /// The slot logic of `grub.cfg` alone, functions that nobody calls yet: for a script that replays
+    /// many states in one boot. It may define `esos_boot` and `esos_reset` anew.
+    #[must_use]
+    pub fn logic(&self) -> String {
+        self.fill(include_str!("slots.cfg"))
+    }
+
+    fn fill(&self, text: &str) -> String {
         let check = match self.core {
             Core::Own => CHECK,
             Core::Signed => "  set esos_ok=1\n",
@@ -68,10 +78,7 @@ impl Menu {
             ("@EXHAUSTED@", cmdline::EXHAUSTED.to_owned()),
             ("@FALLBACK@", cmdline::FALLBACK.to_owned()),
         ];
-        let mut text = String::new();
-        // Writing to a String cannot fail.
-        let _always = write!(text, "{}", include_str!("slots.cfg"));
-        places.into_iter().fold(text, |text, (place, value)| text.replace(place, &value))
+        places.into_iter().fold(text.to_owned(), |text, (place, value)| text.replace(place, &value))
     }
 }
 

@@ -1,6 +1,14 @@
-//! GRUB's environment block, read exactly as GRUB reads it (`grub-core/lib/envblk.c`, 2.06 and 2.12).
+//! GRUB's environment block, read exactly as GRUB reads it (`grub-core/lib/envblk.c`, 2.06 and 2.12): what
+//! Linux takes for whole and what GRUB takes for whole must be the same.
+//!
+//! ```
+//! use esos_layout::EnvBlock;
+//!
+//! let block = EnvBlock::print(&[("slot_ver", "1.0")], 512).unwrap_or_default();
+//! assert_eq!(EnvBlock::parse(&block).unwrap().text("slot_ver"), "1.0");
+//! ```
 
-const SIGNATURE: &[u8] = b"# GRUB Environment Block\n";
+use crate::state::SIGNATURE;
 
 /// Names and values of a block, in order. Where a name stands twice, the later value counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,7 +19,7 @@ impl EnvBlock {
     /// an end is left out, `\` takes the next byte as it is, a NUL ends a value.
     #[must_use]
     pub fn parse(block: &[u8]) -> Option<Self> {
-        let mut rest = block.strip_prefix(SIGNATURE)?;
+        let mut rest = block.strip_prefix(SIGNATURE.as_bytes())?;
         let mut out = Vec::new();
         while let Some(first) = rest.first() {
             if *first != b'#' {
@@ -42,26 +50,19 @@ impl EnvBlock {
         self.get(name).and_then(|v| std::str::from_utf8(v).ok()).unwrap_or("")
     }
 
-    /// Prints a block of `len` bytes. Where `pad` names one of the variables, its value is lengthened
-    /// with `x` so that the last variable ends with the block; otherwise `#` fills the rest. `None` where
-    /// it does not fit.
+    /// Prints a block of `len` bytes, filled up with `#`. `None` where it does not fit.
     #[must_use]
-    pub fn print(names: &[(&str, &str)], pad: Option<&str>, len: usize) -> Option<Vec<u8>> {
+    pub fn print(names: &[(&str, &str)], len: usize) -> Option<Vec<u8>> {
         let escape = |value: &str| value.replace('\\', "\\\\").replace('\n', "\\\n");
-        let line = |(name, value): &(&str, &str)| format!("{name}={}\n", escape(value));
-        let used: usize = names.iter().map(|n| line(n).len()).sum::<usize>().checked_add(SIGNATURE.len())?;
-        let mut fill = len.checked_sub(used)?;
-        let mut out = SIGNATURE.to_vec();
-        for (name, value) in names {
-            let mut value = (*value).to_owned();
-            if pad == Some(name) {
-                value.push_str(&"x".repeat(fill));
-                fill = 0;
-            }
-            out.extend_from_slice(line(&(name, &value)).as_bytes());
-        }
-        out.resize(len, b'#');
-        Some(out)
+        let lines = names.iter().map(|(name, value)| format!("{name}={}\n", escape(value)));
+        let mut out = lines.fold(SIGNATURE.as_bytes().to_vec(), |mut out, line| {
+            out.extend_from_slice(line.as_bytes());
+            out
+        });
+        (out.len() <= len).then(|| {
+            out.resize(len, b'#');
+            out
+        })
     }
 }
 
@@ -95,13 +96,10 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn the_pad_makes_the_last_line_end_with_the_block() {
-        let block = EnvBlock::print(&[("e", "1"), ("pad", ""), ("f", "1")], Some("pad"), 64).unwrap();
-        assert_eq!(block.len(), 64);
-        assert!(block.ends_with(b"x\nf=1\n"));
-        let plain = EnvBlock::print(&[("a", "b")], None, 64).unwrap();
+    fn the_rest_is_filled() {
+        let plain = EnvBlock::print(&[("a", "b")], 64).unwrap();
         assert!(plain.ends_with(b"a=b\n###################################"));
-        assert_eq!(EnvBlock::print(&[("a", "b")], None, 20), None);
+        assert_eq!(EnvBlock::print(&[("a", "b")], 20), None);
     }
 
     proptest! {
@@ -109,7 +107,7 @@ mod tests {
         fn print_then_parse_is_the_same(values in proptest::collection::vec("[ -~\n]{0,12}", 0..6)) {
             let names: Vec<String> = (0..values.len()).map(|n| format!("v{n}")).collect();
             let pairs: Vec<(&str, &str)> = names.iter().map(|n| &n[..]).zip(values.iter().map(|v| &v[..])).collect();
-            let block = EnvBlock::parse(&EnvBlock::print(&pairs, None, 512).unwrap()).unwrap();
+            let block = EnvBlock::parse(&EnvBlock::print(&pairs, 512).unwrap()).unwrap();
             prop_assert_eq!(block.0.len(), pairs.len());
             for (name, value) in pairs {
                 prop_assert_eq!(block.text(name), value);
@@ -118,7 +116,7 @@ mod tests {
 
         #[test]
         fn any_bytes_give_an_answer(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
-            let _answer = EnvBlock::parse(&[SIGNATURE, &bytes].concat());
+            let _answer = EnvBlock::parse(&[SIGNATURE.as_bytes(), &bytes].concat());
         }
     }
 }
