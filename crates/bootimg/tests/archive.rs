@@ -27,6 +27,11 @@ fn whole(world: &World) {
     main.package("box", "1", "Depends: mta | other, shell\n");
     main.package("postbox", "1", "Provides: mta\n");
     world.publish("debian", &main);
+    // An empty index is not even asked for.
+    world.publish("debian", &Suite::new("trixie-updates"));
+    world.remove("debian/dists/trixie-updates/main");
+    let empty = plan_packages(&world.request("libc"), &world.doors(), &());
+    assert!(matches!(&empty, Err(ArchiveError::NoRelease { .. })), "security comes next: {empty:?}");
     let mut updates = Suite::new("trixie-updates");
     updates.package("postbox", "2", "Provides: mta\n");
     world.publish("debian", &updates);

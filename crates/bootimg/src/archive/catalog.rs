@@ -342,6 +342,10 @@ impl Load<'_> {
     ) -> Result<Option<(String, String)>, ArchiveError> {
         let plain = format!("{component}/binary-{}/Packages", self.request.wish.architecture);
         let limit = release.files.get(&plain).map_or(INDEX_LIMIT, |(size, _)| *size);
+        if limit == 0 {
+            // An empty index needs no transfer, as for apt; mirrors made with apt's help lack it.
+            return Ok(Some((format!("{dir}/{plain}"), String::new())));
+        }
         let mut missing = None;
         for suffix in [".xz", ".zst", ".gz", ""] {
             let path = format!("{plain}{suffix}");

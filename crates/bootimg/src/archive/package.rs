@@ -89,6 +89,23 @@ pub fn parse_index<'t>(
     Ok(packages)
 }
 
+/// The fields that count, in the order in which [`package`] takes them apart.
+const NAMES: [&str; 13] = [
+    "Package",
+    "Version",
+    "Architecture",
+    "Essential",
+    "Priority",
+    "Depends",
+    "Pre-Depends",
+    "Conflicts",
+    "Breaks",
+    "Provides",
+    "Filename",
+    "Size",
+    "SHA256",
+];
+
 fn package<'t>(
     origin: &str,
     text: &'t str,
@@ -96,25 +113,10 @@ fn package<'t>(
     pool: Pool,
     component: &'t str,
 ) -> Result<Package<'t>, ParseError> {
-    let mut values = [""; 13];
+    let mut values = [""; NAMES.len()];
     for field in paragraph.fields() {
-        let slot = match field.name.to_ascii_lowercase().as_str() {
-            "package" => 0,
-            "version" => 1,
-            "architecture" => 2,
-            "essential" => 3,
-            "priority" => 4,
-            "depends" => 5,
-            "pre-depends" => 6,
-            "conflicts" => 7,
-            "breaks" => 8,
-            "provides" => 9,
-            "filename" => 10,
-            "size" => 11,
-            "sha256" => 12,
-            _ => continue,
-        };
-        if let Some(value) = values.get_mut(slot) {
+        let slot = NAMES.iter().position(|name| name.eq_ignore_ascii_case(field.name));
+        if let Some(value) = slot.and_then(|slot| values.get_mut(slot)) {
             *value = field.value;
         }
     }
