@@ -1,10 +1,12 @@
 //! A whole image from unpacked packages. `ESOS_TEST_GRUB_TOOLS` names a directory into which
 //! grub-common, grub-pc-bin, grub-efi-amd64-bin and what they depend on were unpacked; without it the
 //! test says so and does nothing. With `ESOS_TEST_KERNEL`, `ESOS_TEST_INITRD` and `ESOS_TEST_IMAGE` the
-//! image is kept, for booting.
+//! image is kept, for booting; `ESOS_TEST_SIGNED_EFI` puts another loader into it, `ESOS_TEST_4KN` makes
+//! it for a disk with native sectors of 4096 bytes.
 #![cfg(test)]
 use esos_bootimg::disk::Seed;
-use esos_bootimg::disk::grub::{Linker, Menu};
+use esos_bootimg::disk::gpt::SectorSize;
+use esos_bootimg::disk::grub::{BootLoader, Core, Linker, Menu};
 use esos_bootimg::disk::image::{Layout, Parts, compose};
 use esos_bootimg::disk::slot::{SlotFile, SlotParts};
 use esos_bootimg::disk::verify::verify;
@@ -38,6 +40,12 @@ fn the_same_parts_give_the_same_image() {
     }
     .link()
     .unwrap();
+    let boot = match variable("ESOS_TEST_SIGNED_EFI") {
+        Some(_) => BootLoader { efi: file_of("ESOS_TEST_SIGNED_EFI"), ..boot },
+        None => boot,
+    };
+    let core = if variable("ESOS_TEST_SIGNED_EFI").is_some() { Core::Signed } else { Core::Own };
+    let sector = if variable("ESOS_TEST_4KN").is_some() { SectorSize::B4096 } else { SectorSize::B512 };
     println!("core.img {} bytes, BOOTX64.EFI {} bytes", boot.core_img.len(), boot.efi.len());
     let slot = |version: &str| SlotParts {
         version: version.into(),
@@ -55,7 +63,7 @@ fn the_same_parts_give_the_same_image() {
         seed: Seed::from_text("test"),
         time: 1_700_000_000,
         boot: boot.clone(),
-        menu: Menu::default(),
+        menu: Menu { core, ..Menu::default() },
         primary: slot("1.0"),
         secondary: Some(slot("2.0")),
         boot_files: vec![],

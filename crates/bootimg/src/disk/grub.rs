@@ -9,5 +9,6 @@ mod config;
 mod link;
 
 pub use bios::{BiosError, embed, mbr_code};
+pub(crate) use config::SIGNED_ENTRY;
 pub use config::{Core, Menu};
 pub use link::{BootLoader, LinkError, Linker};

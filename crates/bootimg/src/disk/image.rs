@@ -6,7 +6,7 @@ use super::bytes::{hex, write_at};
 use super::ext4::{Ext4Image, WriteExt4Error};
 use super::fat::{FatFile, FatImage, Place, WriteFatError};
 use super::gpt::Partition;
-use super::grub::{self, BiosError, BootLoader, Menu};
+use super::grub::{self, BiosError, BootLoader, Core, Menu};
 use super::guid::Seed;
 use super::region::Region;
 use super::slot::{self, SlotParts, SlotSummary, WriteSlotError};
@@ -28,7 +28,8 @@ pub struct Parts<'a> {
     pub seed: Seed,
     /// Every time in the image, in seconds since 1970.
     pub time: u32,
-    /// The boot loader.
+    /// The boot loader. For Secure Boot, `efi` is the signed shim, and the signed GRUB is one of
+    /// `boot_files`.
     pub boot: BootLoader,
     /// Its menu.
     pub menu: Menu,
@@ -199,6 +200,10 @@ fn boot_files(parts: &Parts<'_>, code: &[u8], core: &[u8]) -> Vec<FatFile> {
         (part::GRUB_CFG.to_owned(), menu.clone()),
         (part::GRUB_CFG_COPY.to_owned(), menu),
     ];
+    if parts.menu.core == Core::Signed {
+        let (path, text) = grub::SIGNED_ENTRY;
+        fixed.push((path.to_owned(), text.as_bytes().to_vec()));
+    }
     fixed.extend(parts.boot_files.iter().cloned());
     let line = |name: &str, bytes: &[u8]| format!("{}  {name}\n", hex(&Sha256::digest(bytes)));
     let mut sums = line(part::MBR_ENTRY, code) + &line(part::BIOS_ENTRY, core);

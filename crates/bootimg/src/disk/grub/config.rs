@@ -2,15 +2,23 @@
 use esos_layout::cmdline;
 use esos_layout::part::{self, number};
 
-/// In both cores, run line by line by GRUB's smallest parser.
-pub(super) const EMBEDDED: &str = "\
-set esos_core=own
-configfile ($root)/esos/grub.cfg
-configfile ($root)/esos/grub-copy.cfg
-echo \"ESOS: cannot read esos/grub.cfg on ($root). Reset in 10 seconds.\"
-sleep 10
-reboot
-";
+macro_rules! entry {
+    ($core:literal) => {
+        concat!(
+            "set esos_core=",
+            $core,
+            "\nconfigfile ($root)/esos/grub.cfg\nconfigfile ($root)/esos/grub-copy.cfg\n",
+            "echo \"ESOS: cannot read esos/grub.cfg on ($root). Reset in 10 seconds.\"\nsleep 10\nreboot\n",
+        )
+    };
+}
+
+/// In both of our cores, run line by line by GRUB's smallest parser.
+pub(super) const EMBEDDED: &str = entry!("own");
+
+/// What Debian's signed GRUB reads first, by its built-in prefix: path on the EFI system partition and
+/// text.
+pub(crate) const SIGNED_ENTRY: (&str, &str) = ("EFI/debian/grub.cfg", entry!("signed"));
 
 /// Who reads the menu.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -18,8 +26,8 @@ pub enum Core {
     /// Our own core: it can hash, so kernel and initramfs are checked before the jump.
     #[default]
     Own,
-    /// Debian's signed GRUB under Secure Boot: it has no `hashsum`; the kernel is checked by its
-    /// signature.
+    /// Debian's signed GRUB under Secure Boot too: it has no `hashsum`, and the kernel is checked by its
+    /// signature. Where the same stick starts by BIOS, our own core still checks.
     Signed,
 }
 
@@ -59,7 +67,7 @@ impl Menu {
     fn fill(&self, text: &str) -> String {
         let check = match self.core {
             Core::Own => CHECK,
-            Core::Signed => "  set esos_ok=1\n",
+            Core::Signed => CHECK_WHERE_ABLE,
         };
         let places = [
             ("@TIMEOUT@", self.timeout.to_string()),
@@ -94,6 +102,14 @@ fn words(args: &str) -> String {
 const CHECK: &str = "\
   set esos_ok=
   if hashsum --hash sha256 --prefix \"($esos_dev)\" --check \"($esos_dev)/$esos_sums\"; then set esos_ok=1; fi
+";
+
+const CHECK_WHERE_ABLE: &str = "\
+  set esos_ok=1
+  if [ \"$esos_core\" = \"own\" ]; then
+    set esos_ok=
+    if hashsum --hash sha256 --prefix \"($esos_dev)\" --check \"($esos_dev)/$esos_sums\"; then set esos_ok=1; fi
+  fi
 ";
 
 #[cfg(test)]
@@ -132,6 +148,7 @@ mod tests {
         "terminal_output",
         "true",
         "then",
+        "configfile",
     ];
 
     fn commands(text: &str) -> Vec<String> {
@@ -158,7 +175,9 @@ mod tests {
     #[test]
     fn the_signed_menu_uses_only_commands_of_the_signed_grub() {
         let text = Menu { core: Core::Signed, ..Menu::default() }.print();
-        for command in commands(&text) {
+        // The only other command stands behind a test that is false in the signed GRUB.
+        let text = text.replace(CHECK_WHERE_ABLE, "");
+        for command in commands(&text).into_iter().chain(commands(SIGNED_ENTRY.1)) {
             assert!(SIGNED.contains(&command.as_str()), "{command}");
         }
         assert!(!text.contains('@'), "{text}");

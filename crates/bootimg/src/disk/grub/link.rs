@@ -198,3 +198,89 @@ impl<R: Runner + ?Sized, F: Files + ?Sized> Linker<'_, R, F> {
         Ok(image)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use esos_exec::{Exit, Output};
+    use esos_hostfs::MemFiles;
+    use std::cell::RefCell;
+
+    /// Answers as the loader and `grub-mkimage` do, and keeps what it was asked.
+    struct Fake<'a> {
+        files: &'a MemFiles,
+        libraries: &'a str,
+        status: i32,
+        asked: RefCell<Vec<String>>,
+    }
+
+    impl Runner for Fake<'_> {
+        fn run(&self, cmd: &Cmd) -> Result<Output, ExecError> {
+            let line = cmd.to_string();
+            let list = line.contains(" --list ");
+            if let Some((_, rest)) = line.split_once(" -o ") {
+                let output = rest.split(' ').next().unwrap();
+                self.files.replace(output, format!("core of {output}").as_bytes(), 0o600).unwrap();
+            }
+            self.asked.borrow_mut().push(line);
+            let stdout = if list { self.libraries.into() } else { Vec::new() };
+            Ok(Output {
+                status: Exit::Code(if list { 0 } else { self.status }),
+                stdout,
+                stderr: b"no such module\n".to_vec(),
+            })
+        }
+    }
+
+    fn packages() -> MemFiles {
+        MemFiles::new()
+            .file("/t/usr/lib/grub/i386-pc/boot.img", [1; 512])
+            .file("/t/usr/lib/grub/x86_64-efi/kernel.img", "k")
+            .file("/t/usr/bin/grub-mkimage", "p")
+            .file("/t/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2", "l")
+            .file("/s/empty", "")
+    }
+
+    fn link(files: &MemFiles, libraries: &str, status: i32) -> (Result<BootLoader, LinkError>, Vec<String>) {
+        let fake = Fake { files, libraries, status, asked: RefCell::default() };
+        let linked = Linker { runner: &fake, files, tools: "/t", scratch: "/s" }.link();
+        (linked, fake.asked.into_inner())
+    }
+
+    #[test]
+    fn both_cores_are_linked_by_the_packages_own_loader() {
+        let files = packages();
+        let own = "\tlibc.so.6 => /t/lib/x86_64-linux-gnu/libc.so.6 (0x1)\n\tlinux-vdso.so.1 (0x2)\n";
+        let (linked, asked) = link(&files, own, 0);
+        let linked = linked.unwrap();
+        assert_eq!(linked.core_img, b"core of /s/i386-pc.img");
+        assert_eq!(linked.efi, b"core of /s/x86_64-efi.img");
+        assert!(
+            asked
+                .iter()
+                .all(|l| l.starts_with("/t/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 --inhibit-cache"))
+        );
+        assert!(asked[1].contains("-O i386-pc -p '(,gpt2)/esos' -c /s/i386-pc.cfg"), "{asked:?}");
+        assert!(asked[3].contains("-O x86_64-efi -p /esos "), "{asked:?}");
+        assert_eq!(files.list("/s").unwrap(), ["empty"], "nothing is left behind");
+    }
+
+    #[test]
+    fn what_is_missing_is_named_with_its_package() {
+        let error = link(&MemFiles::new().file("/t/usr/bin/grub-mkimage", "p"), "", 0).0.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "no usr/lib/grub/i386-pc/boot.img under /t: unpack the package that has it (grub-pc-bin)"
+        );
+        let host = "\tlibcap.so.2 => /lib/x86_64-linux-gnu/libcap.so.2 (0x1)\n";
+        let error = link(&packages(), host, 0).0.unwrap_err();
+        assert!(
+            matches!(&error, LinkError::HostLibrary { library, .. } if library == "libcap.so.2"),
+            "{error}"
+        );
+        let error = link(&packages(), "\tlibcap.so.2 => not found\n", 0).0.unwrap_err();
+        assert!(matches!(error, LinkError::HostLibrary { .. }), "{error}");
+        let error = link(&packages(), "", 1).0.unwrap_err().to_string();
+        assert!(error.ends_with("exit status 1: no such module"), "{error}");
+    }
+}
