@@ -13,16 +13,21 @@
 //! assert_eq!(missing.position(file.text()).map(|p| p.to_string()).as_deref(), Some("1:21"));
 //! assert_eq!(file.to_string(), file.text(), "nothing is lost");
 //! ```
+mod apply;
 mod attr;
 mod attributes;
 pub mod conf;
+mod fingerprint;
 mod live;
 pub mod mgmt;
 mod model;
 mod name;
 mod observe;
+mod plan;
+mod planner;
 mod print;
 
+pub use apply::{ApplyError, Journal, NoJournal, Options, Report, StepError, apply};
 pub use attr::Attr;
 pub use attributes::{Attributes, Value, is_secret};
 pub use conf::Document;
@@ -36,4 +41,6 @@ pub use name::{
     AluaGroupName, DeviceName, DriverName, GroupName, HandlerName, InitiatorName, NameError, TargetName,
 };
 pub use observe::{ObserveError, observe};
+pub use plan::{Action, Class, Operation, Pending, Plan, Step, Write};
+pub use planner::{Policy, plan};
 pub use print::PrintError;

@@ -1,0 +1,408 @@
+//! Devices: made, changed in place, or made anew where SCST cannot change them.
+use super::attrs::{same, set, text};
+use super::{Op, Phase, Planner, sessions_text, users};
+use crate::attributes::{Attributes, Value};
+use crate::live::{LiveDevice, LiveHandler};
+use crate::mgmt::Command;
+use crate::model::{Device, LunMap};
+use crate::name::{DeviceName, HandlerName};
+use crate::plan::{Action, Class, Pending, Step, Write};
+
+/// Attributes that tell initiators which disk they see.
+const IDENTITY: [&str; 9] = [
+    "t10_dev_id",
+    "t10_vend_id",
+    "vend_specific_id",
+    "prod_id",
+    "prod_rev_lvl",
+    "scsi_device_name",
+    "naa_id",
+    "eui64_id",
+    "usn",
+];
+
+pub(super) fn path(handler: &HandlerName, device: &DeviceName) -> String {
+    format!("dev/{handler}/{device}")
+}
+
+/// Whether a handler takes SCSI devices that are there (`dev_disk`) instead of making devices.
+fn is_pass_through(handler: &LiveHandler) -> bool {
+    handler.create.is_empty()
+}
+
+/// What can be a parameter of `add_device`: SCST separates by blanks, `;` and `=`.
+fn fits_in_command(value: &str) -> bool {
+    !value.is_empty() && !value.contains(|c: char| c.is_whitespace() || c == ';' || c == '=')
+}
+
+impl Planner<'_> {
+    /// Devices that exist with attributes that only a new device can have are taken away and made anew,
+    /// with every LUN and group membership that they have, named in the file or not.
+    pub(super) fn replace_devices(&mut self) {
+        for (handler, wanted) in self.wanted.handlers.clone() {
+            for (name, device) in &wanted.devices {
+                let Some(live) = self.live.devices.get(name).cloned() else { continue };
+                let path = path(&handler, name);
+                if !self.selected(&path) {
+                    continue;
+                }
+                let Some(now) = live.handler.clone() else { continue };
+                let why = if now == handler {
+                    self.only_by_new(&handler, &live, device)
+                        .map(|n| format!("`{n}` can only be given to a new device"))
+                } else {
+                    Some(format!("the device belongs to handler {now}"))
+                };
+                if let Some(why) = why {
+                    self.make_anew(&now, &handler, name, &live, &why);
+                }
+            }
+        }
+    }
+
+    /// The first attribute that differs, cannot be written, and is a parameter of `add_device`.
+    fn only_by_new(&self, handler: &HandlerName, live: &LiveDevice, wanted: &Device) -> Option<String> {
+        let create = &self.live.handlers.get(handler)?.create;
+        let differs = |name: &str, value: &Value| match live.attributes.get(name) {
+            Some(attr) => {
+                let now = attr.value.as_ref().map_or("", Value::expose);
+                let in_place =
+                    attr.writable && !(name == "filename" && text(&live.attributes, "active") != "0");
+                !in_place && create.contains(name) && !same(now, value.expose())
+            }
+            // Attributes that exist only where they were asked for (dif_mode).
+            None => create.contains(name),
+        };
+        let values = wanted.attributes.iter().filter_map(|(n, v)| Some((n, v.first()?)));
+        values.into_iter().find(|(n, v)| differs(n, v)).map(|(n, _)| n.to_owned())
+    }
+
+    fn make_anew(
+        &mut self,
+        now: &HandlerName,
+        handler: &HandlerName,
+        name: &DeviceName,
+        live: &LiveDevice,
+        why: &str,
+    ) {
+        // What the file does not say about it stays as it is, unless the file is to be the whole truth;
+        // another handler has other attributes.
+        let keep = now == handler && !self.policy.prune;
+        let kept = live.attributes.iter().filter(|(_, a)| a.key && keep);
+        let wanted =
+            self.wanted.handlers.entry(handler.clone()).or_default().devices.entry(name.clone()).or_default();
+        for (attribute, attr) in kept {
+            if let Some(value) = attr.value.as_ref().filter(|_| wanted.attributes.get(attribute).is_none()) {
+                wanted.attributes.set(attribute, value.expose());
+            }
+        }
+        for (driver, targets) in &self.live.drivers {
+            for (target, live) in targets.targets.iter().filter(|_| driver.as_str() != "copy_manager") {
+                let keep = |luns: &std::collections::BTreeMap<_, crate::live::LiveLun>| {
+                    let mine = luns.iter().filter(|(_, l)| l.device == *name);
+                    let map = |l: &crate::live::LiveLun| {
+                        let mut attributes = Attributes::new();
+                        if text(&l.attributes, "read_only") == "1" {
+                            attributes.set("read_only", "1");
+                        }
+                        LunMap { device: name.clone(), attributes }
+                    };
+                    mine.map(|(n, l)| (*n, map(l))).collect::<Vec<_>>()
+                };
+                let luns = keep(&live.luns);
+                let groups: Vec<_> = live.groups.iter().map(|(g, l)| (g, keep(&l.luns))).collect();
+                if luns.is_empty() && groups.iter().all(|(_, l)| l.is_empty()) {
+                    continue;
+                }
+                let wanted = self.wanted.drivers.entry(driver.clone()).or_default();
+                let wanted = wanted.targets.entry(target.clone()).or_default();
+                for (lun, map) in luns {
+                    wanted.luns.entry(lun).or_insert(map);
+                }
+                for (group, luns) in groups.into_iter().filter(|(_, l)| !l.is_empty()) {
+                    let wanted = wanted.groups.entry(group.clone()).or_default();
+                    for (lun, map) in luns {
+                        wanted.luns.entry(lun).or_insert(map);
+                    }
+                }
+            }
+        }
+        for (group, live) in &self.live.device_groups {
+            if live.devices.contains(name)
+                && !self.wanted.device_groups.values().any(|g| g.devices.contains(name))
+            {
+                self.wanted.device_groups.entry(group.clone()).or_default().devices.insert(name.clone());
+            }
+        }
+        self.remove_device(now, name, Some(why));
+    }
+
+    /// Takes a device away: its LUNs and memberships first, each a step of its own, because the kernel
+    /// would take them without a word.
+    pub(super) fn remove_device(&mut self, handler: &HandlerName, name: &DeviceName, why: Option<&str>) {
+        let Some(live) = self.live.devices.get(name).cloned() else { return };
+        let mut used = Vec::new();
+        let drivers: Vec<_> =
+            self.live.drivers.keys().filter(|d| d.as_str() != "copy_manager").cloned().collect();
+        for driver in drivers {
+            let targets = self.live.drivers.get(&driver).map(|d| d.targets.clone()).unwrap_or_default();
+            for (target, live) in targets {
+                for lun in live.luns.iter().filter(|(_, l)| l.device == *name).map(|(n, _)| *n) {
+                    used.extend(users(&live, None));
+                    self.remove_lun(&driver, &target, None, lun);
+                }
+                for (group, live_group) in &live.groups {
+                    for lun in live_group.luns.iter().filter(|(_, l)| l.device == *name).map(|(n, _)| *n) {
+                        used.extend(users(&live, Some(group.as_str())));
+                        self.remove_lun(&driver, &target, Some(group), lun);
+                    }
+                }
+            }
+        }
+        self.leave_device_groups(name);
+        let Some(handlers) = self.live.handlers.get(handler).cloned() else { return };
+        let mgmt = format!("handlers/{handler}/mgmt");
+        let attributes = saved(&live);
+        let undo = self.making(handler, &handlers, name, &attributes);
+        let command = Command::DelDevice { name: name.to_string() };
+        let step =
+            Step { write: Write::command(mgmt, &command), undo: undo.into_iter().map(|s| s.write).collect() };
+        let mut op = Op::new(path(handler, name), Action::Remove);
+        op = op.class(Class::Disruptive, why.unwrap_or("the device is not in the file"));
+        if !used.is_empty() {
+            used.sort();
+            used.dedup();
+            op = op.class(Class::Destructive, format!("{} use it", sessions_text(&used)));
+        }
+        self.push(Phase::RemoveDevices, op, vec![step]);
+        self.live.devices.remove(name);
+        let copy = self.live.drivers.iter_mut().filter(|(d, _)| d.as_str() == "copy_manager");
+        for target in copy.flat_map(|(_, d)| d.targets.values_mut()) {
+            target.luns.retain(|_, l| l.device != *name);
+        }
+    }
+
+    /// The writes that make a device with its attributes.
+    fn making(
+        &self,
+        handler: &HandlerName,
+        live: &LiveHandler,
+        name: &DeviceName,
+        wanted: &Attributes,
+    ) -> Vec<Step> {
+        let mgmt = format!("handlers/{handler}/mgmt");
+        let mut parameters = Vec::new();
+        let mut later = Vec::new();
+        for (attribute, values) in wanted.iter() {
+            let Some(value) = values.first().map(Value::expose) else { continue };
+            // cluster_mode must come after t10_dev_id; what has blanks cannot be a parameter.
+            let early =
+                attribute != "cluster_mode" && live.create.contains(attribute) && fits_in_command(value);
+            if early {
+                parameters.push((attribute.to_owned(), value.to_owned()));
+            } else {
+                later.push((attribute.to_owned(), value.to_owned()));
+            }
+        }
+        // `size` says it in bytes; both would be one too many.
+        if parameters.iter().any(|(n, _)| n == "size") {
+            parameters.retain(|(n, _)| n != "size_mb");
+        }
+        later.sort_by_key(|(n, _)| n == "cluster_mode");
+        let command = Command::AddDevice { name: name.to_string(), parameters };
+        let undo = Command::DelDevice { name: name.to_string() };
+        let mut steps = vec![Step {
+            write: Write::command(mgmt.clone(), &command),
+            undo: vec![Write::command(mgmt, &undo)],
+        }];
+        for (attribute, value) in later {
+            let write = set(format!("devices/{name}/{attribute}"), &attribute, &value);
+            steps.push(Step { write, undo: Vec::new() });
+        }
+        steps
+    }
+
+    pub(super) fn devices(&mut self) {
+        for (handler, wanted) in self.wanted.handlers.clone() {
+            let Some(live) = self.live.handlers.get(&handler).cloned() else {
+                for name in wanted.devices.keys() {
+                    let why = format!("handler {handler} is not loaded");
+                    self.waits(&path(&handler, name), why, Some(name));
+                }
+                continue;
+            };
+            let at = format!("handlers/{handler}");
+            self.attributes(
+                Phase::Devices,
+                &format!("dev/{handler}"),
+                &at,
+                Some(&live.attributes),
+                &wanted.attributes,
+                |op| op,
+            );
+            for (name, device) in &wanted.devices {
+                match self.live.devices.get(name).cloned() {
+                    Some(now) if now.handler.as_ref() == Some(&handler) => {
+                        self.change_device(&handler, &live, name, &now, device);
+                    }
+                    now => self.add_device(&handler, &live, name, now.as_ref(), device),
+                }
+            }
+        }
+    }
+
+    pub(super) fn waits(&mut self, path: &str, why: String, device: Option<&DeviceName>) {
+        if self.selected(path) {
+            self.pending.push(Pending { path: path.to_owned(), why, device: device.cloned() });
+        }
+    }
+
+    fn add_device(
+        &mut self,
+        handler: &HandlerName,
+        live: &LiveHandler,
+        name: &DeviceName,
+        now: Option<&LiveDevice>,
+        device: &Device,
+    ) {
+        let path = path(handler, name);
+        if is_pass_through(live) {
+            if now.is_none() {
+                self.waits(&path, format!("there is no SCSI device {name}"), Some(name));
+                return;
+            }
+        } else if let Some(why) = self.cannot_make(live, device) {
+            let op = Op::new(&path, Action::Add).class(Class::Blocked, why);
+            self.push(Phase::Devices, op, Vec::new());
+            return;
+        }
+        let filename = device.attributes.get("filename").map(Value::expose);
+        // An inactive blockio device does not open its backing device.
+        let opens = device.attributes.get("active").map(Value::expose) != Some("0")
+            || handler.as_str() != "vdisk_blockio";
+        if let Some(missing) = filename.filter(|f| opens && self.policy.missing.contains(*f)) {
+            let why = format!("{missing} is not there");
+            self.waits(&path, why, Some(name));
+            return;
+        }
+        let wanted = settable(live, &device.attributes);
+        let steps = self.making(handler, live, name, &wanted);
+        self.push(Phase::Devices, Op::new(&path, Action::Add), steps);
+        if self.selected(&path) {
+            let mut made = LiveDevice { handler: Some(handler.clone()), ..LiveDevice::default() };
+            if let Some(now) = now {
+                made.attributes.clone_from(&now.attributes);
+            }
+            self.live.devices.insert(name.clone(), made);
+        }
+    }
+
+    fn cannot_make(&self, live: &LiveHandler, device: &Device) -> Option<String> {
+        let get = |n: &str| device.attributes.get(n).map(Value::expose);
+        if let Some(node) = get("numa_node_id").filter(|n| !self.node_is_online(n)) {
+            return Some(format!("NUMA node {node} is not online; the kernel would oops"));
+        }
+        match get("filename") {
+            None if live.create.contains("filename") => Some("it has no `filename`".to_owned()),
+            Some(f) if live.create.contains("filename") && !fits_in_command(f) => {
+                Some("SCST takes no file name with blanks, `;` or `=`".to_owned())
+            }
+            Some(f) if !f.starts_with('/') => Some(format!("`{f}` is no absolute path")),
+            _ => None,
+        }
+    }
+
+    fn change_device(
+        &mut self,
+        handler: &HandlerName,
+        live: &LiveHandler,
+        name: &DeviceName,
+        now: &LiveDevice,
+        device: &Device,
+    ) {
+        let path = path(handler, name);
+        let mut wanted = Attributes::new();
+        for (attribute, values) in device.attributes.iter() {
+            let attr = now.attributes.get(attribute);
+            // A size that follows from the backing device cannot be set; it is what it is.
+            let derived = matches!(attribute, "size" | "size_mb") && attr.is_some_and(|a| !a.writable);
+            if let Some(value) = values.first().filter(|_| !derived) {
+                wanted.set(attribute, value.expose());
+            }
+        }
+        let used = self.sessions_of(name);
+        let class = |op: Op| {
+            let attribute = op.attribute.clone().unwrap_or_default();
+            match attribute.as_str() {
+                a if IDENTITY.contains(&a) && !used.is_empty() => {
+                    let why = format!("{} see another disk then", sessions_text(&used));
+                    op.class(Class::Disruptive, why)
+                }
+                "active" | "filename" | "block" | "threads_pool_type" | "cluster_mode"
+                    if !used.is_empty() =>
+                {
+                    let why = format!("{} use it", sessions_text(&used));
+                    op.class(Class::Disruptive, why)
+                }
+                _ => op,
+            }
+        };
+        let _create = live;
+        self.attributes(
+            Phase::Devices,
+            &path,
+            &format!("devices/{name}"),
+            Some(&now.attributes),
+            &wanted,
+            class,
+        );
+    }
+
+    /// Sessions that see a device, copy_manager's aside.
+    pub(super) fn sessions_of(&self, device: &DeviceName) -> Vec<String> {
+        let mut found = Vec::new();
+        for (driver, live) in &self.live.drivers {
+            for target in live.targets.values().filter(|_| driver.as_str() != "copy_manager") {
+                if target.luns.values().any(|l| l.device == *device) {
+                    found.extend(users(target, None));
+                }
+                for (group, live) in &target.groups {
+                    if live.luns.values().any(|l| l.device == *device) {
+                        found.extend(users(target, Some(group.as_str())));
+                    }
+                }
+            }
+        }
+        found.sort();
+        found.dedup();
+        found
+    }
+}
+
+/// What of a file's attributes a new device can be given: a size that its handler does not take is
+/// found, not set.
+fn settable(live: &LiveHandler, wanted: &Attributes) -> Attributes {
+    let mut kept = Attributes::new();
+    for (name, values) in wanted.iter() {
+        let found = matches!(name, "size" | "size_mb") && !live.create.contains(name);
+        if let Some(value) = values.first().filter(|_| !found) {
+            kept.set(name, value.expose());
+        }
+    }
+    kept
+}
+
+/// What makes a device the same again.
+fn saved(live: &LiveDevice) -> Attributes {
+    let mut attributes = Attributes::new();
+    for (name, attr) in live.attributes.iter().filter(|(_, a)| a.key) {
+        if let Some(value) = &attr.value {
+            let found =
+                matches!(name.as_str(), "size" | "size_mb") && live.attributes.contains_key("filename");
+            if !found {
+                attributes.set(name, value.expose());
+            }
+        }
+    }
+    attributes
+}

@@ -1,0 +1,180 @@
+//! LUNs of targets and groups.
+use super::attrs::{same, text};
+use super::{Op, Phase, Planner, sessions_text, users};
+use crate::attributes::Value;
+use crate::live::{LiveAttr, LiveLun};
+use crate::mgmt::{Command, Parameters};
+use crate::model::LunMap;
+use crate::name::{DeviceName, DriverName, GroupName, TargetName};
+use crate::plan::{Action, Class, Step, Write};
+use esos_units::Lun;
+use std::collections::BTreeMap;
+
+/// Where LUNs are: a target's own, or a group's.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) driver: &'a DriverName,
+    pub(super) target: &'a TargetName,
+    pub(super) group: Option<&'a GroupName>,
+}
+
+impl Place<'_> {
+    pub(super) fn path(&self) -> String {
+        match self.group {
+            Some(group) => format!("{}/{}/group/{group}", self.driver, self.target),
+            None => format!("{}/{}", self.driver, self.target),
+        }
+    }
+
+    pub(super) fn dir(&self) -> String {
+        match self.group {
+            Some(group) => format!("targets/{}/{}/ini_groups/{group}", self.driver, self.target),
+            None => format!("targets/{}/{}", self.driver, self.target),
+        }
+    }
+
+    fn mgmt(&self) -> String {
+        format!("{}/luns/mgmt", self.dir())
+    }
+}
+
+fn read_only_of(map: &LunMap) -> bool {
+    map.attributes.get("read_only").map(Value::expose).is_some_and(|v| !same(v, "0"))
+}
+
+fn parameters(read_only: bool) -> Parameters {
+    if read_only { vec![("read_only".to_owned(), "1".to_owned())] } else { Vec::new() }
+}
+
+fn add(device: &DeviceName, lun: Lun, read_only: bool) -> Command {
+    Command::AddLun { device: device.to_string(), lun: lun.to_string(), parameters: parameters(read_only) }
+}
+
+fn replace(device: &DeviceName, lun: Lun, read_only: bool) -> Command {
+    let (device, lun) = (device.to_string(), lun.to_string());
+    Command::ReplaceLun { device, lun, parameters: parameters(read_only), unit_attention: true }
+}
+
+fn del(lun: Lun) -> Command {
+    Command::Del { name: lun.to_string() }
+}
+
+impl Planner<'_> {
+    fn users_at(&self, at: Place<'_>) -> Vec<String> {
+        let target = self.live.drivers.get(at.driver).and_then(|d| d.targets.get(at.target));
+        target.map(|t| users(t, at.group.map(GroupName::as_str))).unwrap_or_default()
+    }
+
+    pub(super) fn luns_at(&mut self, at: Place<'_>) -> Option<&mut BTreeMap<Lun, LiveLun>> {
+        let target = self.live.drivers.get_mut(at.driver)?.targets.get_mut(at.target)?;
+        match at.group {
+            Some(group) => target.groups.get_mut(group).map(|g| &mut g.luns),
+            None => Some(&mut target.luns),
+        }
+    }
+
+    pub(super) fn remove_lun(
+        &mut self,
+        driver: &DriverName,
+        target: &TargetName,
+        group: Option<&GroupName>,
+        lun: Lun,
+    ) {
+        let at = Place { driver, target, group };
+        let Some(gone) = self.luns_at(at).and_then(|l| l.remove(&lun)) else { return };
+        let read_only = text(&gone.attributes, "read_only") == "1";
+        let mgmt = at.mgmt();
+        let write = Write::command(mgmt.clone(), &del(lun));
+        let undo = vec![Write::command(mgmt, &add(&gone.device, lun, read_only))];
+        let used = self.users_at(at);
+        let mut op = Op::new(format!("{}/lun/{lun}", at.path()), Action::Remove);
+        if !used.is_empty() {
+            op = op.class(Class::Destructive, format!("{} use LUN {lun}", sessions_text(&used)));
+        }
+        // The last way to a device cuts it off from everybody.
+        else if driver.as_str() != "copy_manager" && !self.has_other_path(&gone.device) {
+            op = op.class(Class::Disruptive, format!("it is the last LUN that shows {}", gone.device));
+        }
+        self.push(Phase::RemoveLuns, op, vec![Step { write, undo }]);
+    }
+
+    fn has_other_path(&self, device: &DeviceName) -> bool {
+        let drivers = self.live.drivers.iter().filter(|(d, _)| d.as_str() != "copy_manager");
+        drivers.flat_map(|(_, d)| d.targets.values()).any(|t| {
+            let own = t.luns.values();
+            own.chain(t.groups.values().flat_map(|g| g.luns.values())).any(|l| l.device == *device)
+        })
+    }
+
+    pub(super) fn luns(&mut self, at: Place<'_>, wanted: &BTreeMap<Lun, LunMap>) {
+        let automatic = at.driver.as_str() == "copy_manager";
+        let mgmt = at.mgmt();
+        for (lun, map) in wanted {
+            let path = format!("{}/lun/{lun}", at.path());
+            if !self.live.devices.contains_key(&map.device) {
+                let known = self.wanted.handlers.values().any(|h| h.devices.contains_key(&map.device));
+                if known || automatic {
+                    self.waits(&path, format!("device {} is not there", map.device), Some(&map.device));
+                } else {
+                    let why = format!("no device {} is configured", map.device);
+                    let op = Op::new(&path, Action::Add).class(Class::Blocked, why);
+                    self.push(Phase::Luns, op, Vec::new());
+                }
+                continue;
+            }
+            let read_only = read_only_of(map);
+            let used = self.users_at(at);
+            let live = self.luns_at(at).map(|l| l.clone()).unwrap_or_default();
+            // copy_manager numbers its LUNs itself; which devices it has is what counts. A device that is
+            // made in this plan gets its LUN there by itself.
+            if automatic {
+                let new = self.operations.iter().any(|(p, o)| {
+                    *p == Phase::Devices
+                        && o.action == Action::Add
+                        && o.path.rsplit('/').next() == Some(map.device.as_str())
+                });
+                if new || live.values().any(|l| l.device == map.device) {
+                    continue;
+                }
+            }
+            let (op, command, undo) = match live.get(lun) {
+                None => (Op::new(&path, Action::Add), add(&map.device, *lun, read_only), del(*lun)),
+                Some(now) => {
+                    let now_read_only = text(&now.attributes, "read_only") == "1";
+                    if now.device == map.device && now_read_only == read_only {
+                        continue;
+                    }
+                    if automatic {
+                        continue;
+                    }
+                    let mut op = Op::new(&path, Action::Change);
+                    if now.device != map.device {
+                        op = op.class(Class::Disruptive, format!("LUN {lun} leads to {} now", now.device));
+                        if !used.is_empty() {
+                            op = op.class(
+                                Class::Destructive,
+                                format!("{} see {} there", sessions_text(&used), now.device),
+                            );
+                        }
+                    } else if !used.is_empty() {
+                        op = op.class(Class::Disruptive, format!("{} use it", sessions_text(&used)));
+                    }
+                    (op, replace(&map.device, *lun, read_only), replace(&now.device, *lun, now_read_only))
+                }
+            };
+            let step = Step {
+                write: Write::command(mgmt.clone(), &command),
+                undo: vec![Write::command(mgmt.clone(), &undo)],
+            };
+            self.push(Phase::Luns, op, vec![step]);
+            if self.selected(&path) {
+                let value = Value::of("read_only", if read_only { "1" } else { "0" });
+                let attr = LiveAttr { value: Some(value), key: read_only, writable: false };
+                let attributes = BTreeMap::from([("read_only".to_owned(), attr)]);
+                if let Some(luns) = self.luns_at(at) {
+                    luns.insert(*lun, LiveLun { device: map.device.clone(), attributes });
+                }
+            }
+        }
+    }
+}
