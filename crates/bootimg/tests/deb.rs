@@ -193,3 +193,79 @@ fn real_packages() {
     eprintln!("{packages} packages, {count} entries, owners {owners:?}, {xattrs} xattrs, {devices} devices");
     assert!(packages > 0);
 }
+
+/// Small real packages, changed at random for `ESOS_FUZZ_SECONDS`: as they are, and unpacked so that the
+/// changes reach the tar. Half of the changed headers get a right checksum again.
+#[test]
+fn changed_real_packages() {
+    let (Some(dir), Some(seconds)) = (std::env::var_os("ESOS_DEBS"), std::env::var_os("ESOS_FUZZ_SECONDS"))
+    else {
+        eprintln!("skipped: ESOS_DEBS and ESOS_FUZZ_SECONDS are not set");
+        return;
+    };
+    let seconds: u64 = seconds.to_str().unwrap().parse().unwrap();
+    let mut seeds = Vec::new();
+    for file in std::fs::read_dir(dir).unwrap() {
+        let path = file.unwrap().path();
+        if path.extension().is_none_or(|e| e != "deb") || path.metadata().unwrap().len() > 12_000 {
+            continue;
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        let mut entries = Deb::open("x", &bytes[..], Limits::default()).unwrap().entries().unwrap();
+        let mut plain = DebWriter::new(CONTROL);
+        while let Some(entry) = entries.next_entry().unwrap() {
+            let content = entries.read_content(1 << 20).unwrap();
+            plain.entry(entry, &content);
+        }
+        seeds.extend([bytes, plain.finish()]);
+    }
+    assert!(!seeds.is_empty(), "no small packages");
+    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    let mut random = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 11) as usize % below.max(1)
+    };
+    let limits = Limits { data: 1 << 24, control: 1 << 22, entries: 10_000, decoder: 64 << 20 };
+    let (start, mut runs, mut read_whole) = (std::time::Instant::now(), 0u64, 0u64);
+    while start.elapsed().as_secs() < seconds {
+        let mut bytes = seeds[random(seeds.len())].clone();
+        for _ in 0..=random(4) {
+            let at = random(bytes.len());
+            match random(6) {
+                0 => bytes.truncate(at.max(1)),
+                1 => bytes[at] = [0, 0xff, b'/', b'.', b'0', b'7', 0x80][random(7)],
+                2 => bytes[at] ^= 1 << random(8),
+                3 => {
+                    let piece = bytes[at..bytes.len().min(at + 512)].to_vec();
+                    let to = random(bytes.len());
+                    bytes.splice(to..to, piece);
+                }
+                4 => drop(bytes.drain(at..bytes.len().min(at + random(1024)))),
+                _ => bytes[at] = random(256) as u8,
+            }
+            if bytes.is_empty() {
+                bytes.push(0);
+            }
+        }
+        if random(2) == 0 {
+            // Headers of the tars lie at multiples of 512 behind a member's head of 60 bytes.
+            let starts: Vec<usize> =
+                bytes.windows(5).enumerate().filter(|(_, w)| w == b"ustar").map(|(i, _)| i).collect();
+            for start in starts.into_iter().filter_map(|i| i.checked_sub(257)) {
+                if let Some(block) = bytes.get_mut(start..start + 512) {
+                    block[148..156].fill(b' ');
+                    let sum: u32 = block.iter().map(|b| u32::from(*b)).sum();
+                    block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+                }
+            }
+        }
+        runs += 1;
+        read_whole += u64::from(read(&bytes, limits).is_ok());
+    }
+    eprintln!(
+        "{runs} changed packages in {seconds} s, {read_whole} of them still readable, {} seeds",
+        seeds.len()
+    );
+}

@@ -215,6 +215,7 @@ fn depth(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn script(name: &str, header: &str) -> InitScript {
         let text = format!("#!/bin/sh\n### BEGIN INIT INFO\n{header}\n### END INIT INFO\n");
@@ -286,5 +287,38 @@ mod tests {
         assert_eq!(names(&super::links(vec![theirs.clone(), off], &[]).unwrap()), ["rcS.d/S01networking"]);
         let two = script("two", "# Provides: networking\n# Default-Start: S");
         assert!(matches!(super::links(vec![theirs, two], &[]), Err(DeclareError::Provided { .. })));
+    }
+
+    proptest! {
+        /// Whatever scripts want, the numbers keep every wish, or there is a true circle.
+        #[test]
+        fn every_wish_is_kept(wishes in proptest::collection::vec((0usize..7, 0usize..7, any::<bool>()), 0..14)) {
+            let wish = |at: usize, before: bool| {
+                wishes.iter().filter(|w| w.0 == at && w.2 == before && w.1 != at).map(|w| format!(" f{}", w.1)).collect::<String>()
+            };
+            let scripts = (0..7).map(|at| {
+                let (after, before) = (wish(at, false), wish(at, true));
+                script(&format!("s{at}"), &format!(
+                    "# Provides: f{at}\n# Required-Start:{after}\n# X-Start-Before:{before}\n# Default-Start: 2"
+                ))
+            });
+            let first = |w: &(usize, usize, bool)| if w.2 { (w.0, w.1) } else { (w.1, w.0) };
+            match links(scripts.collect(), &[]) {
+                Ok(links) => {
+                    let number = |at: usize| links.links.iter().find(|(l, _)| l.ends_with(&format!("s{at}"))).map(|(l, _)| l[11..13].to_owned()).unwrap();
+                    for (a, b) in wishes.iter().filter(|w| w.0 != w.1).map(first) {
+                        prop_assert!(number(a) < number(b), "s{a} before s{b}");
+                    }
+                }
+                Err(DeclareError::Cycle { scripts, .. }) => {
+                    let at = |name: &str| name[1..].parse::<usize>().unwrap();
+                    for pair in scripts.windows(2) {
+                        let edge = (at(&pair[1]), at(&pair[0]));
+                        prop_assert!(wishes.iter().any(|w| first(w) == edge), "{pair:?} of {scripts:?} is no wish");
+                    }
+                }
+                Err(other) => prop_assert!(false, "{other}"),
+            }
+        }
     }
 }
