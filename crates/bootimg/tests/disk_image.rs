@@ -55,6 +55,7 @@ fn the_same_parts_give_the_same_image() {
     };
     let parts = || Parts {
         layout: Layout {
+            sector,
             slot: Bytes::mib(64),
             conf: Bytes::mib(32),
             logs: Bytes::mib(32),
