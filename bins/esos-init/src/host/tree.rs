@@ -196,3 +196,7 @@ fn split(path: &[u8]) -> (&[u8], &[u8]) {
         None => (b"", path),
     }
 }
+
+#[cfg(test)]
+#[path = "tree_tests.rs"]
+mod tests;
