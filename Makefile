@@ -34,10 +34,12 @@ test: setup ## Everything that CI runs: checks, tests, one image, a boot for eac
 quick: setup ## Format and tests alone
 	@tools/test quick
 
-lint: setup ## Format, clippy, documentation
+lint: setup ## Format, clippy, documentation, each crate alone, a consumer outside
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --all-features --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --all-features --locked
+	tools/crates-alone
+	tools/consumer
 
 test-vm: build setup-vm ## Every virtual-machine test (an hour or more without KVM)
 	ESOS_VM=all $(CARGO) test -p esos-tests --locked --no-fail-fast -- --show-output
