@@ -5,7 +5,7 @@ use esos_cli::{Exit, Failure, OrExit, Ui};
 use esos_exec::{Cmd, HostRunner, Runner};
 use esos_hostfs::{Clock, Files, HostClock, HostFiles};
 use esos_initramfs::{BootReport, StickReport};
-use esos_layout::{run, stick_state::StickState};
+use esos_layout::{run, stick_state::Presence, stick_state::StickState};
 use esos_stickwatch::{Identity, Notice, Urgency, Watcher};
 use std::io::Write;
 use std::os::unix::net::UnixDatagram;
@@ -23,11 +23,7 @@ pub(crate) fn state(files: &HostFiles) -> Option<StickState> {
 
 pub(crate) fn watch(ui: &mut Ui) -> Result<Exit, Failure> {
     let files = HostFiles::new("/");
-    let report = files.read(run::BOOT_REPORT).context("it is not known which stick was booted")?;
-    let report = BootReport::from_json(&String::from_utf8_lossy(&report))?;
-    let Some(stick) = report.stick else {
-        return Err(Failure::new(Exit::Unavailable, format!("{} names no stick", run::BOOT_REPORT)));
-    };
+    let stick = wait_for_report(&files)?;
     // Subscribe first and look then, or what comes between the two is missed.
     let events = UeventSocket::open().or_exit(Exit::Unavailable)?;
     let mut looker = Looker::default();
@@ -55,6 +51,36 @@ pub(crate) fn watch(ui: &mut Ui) -> Result<Exit, Failure> {
             }
         }
         wait(&events)?;
+    }
+}
+
+/// The stick that `esos-init` booted from. A box that was started otherwise has none: that is said once in
+/// the state file, and the watcher waits, because init would start it again and again.
+fn wait_for_report(files: &HostFiles) -> Result<StickReport, Failure> {
+    let mut said = String::new();
+    loop {
+        let why = match files.read(run::BOOT_REPORT) {
+            Err(e) => e.to_string(),
+            Ok(bytes) => match BootReport::from_json(&String::from_utf8_lossy(&bytes)) {
+                Err(e) => e.to_string(),
+                Ok(BootReport { stick: Some(stick), .. }) => return Ok(stick),
+                Ok(_) => format!("{} names no stick", run::BOOT_REPORT),
+            },
+        };
+        if said != why {
+            let state = StickState {
+                schema: StickState::SCHEMA.to_owned(),
+                state: Presence::Other("unknown".to_owned()),
+                device: None,
+                since: Some(HostClock.now().as_secs()),
+                message: format!("it is not known which stick was booted: {why}"),
+            };
+            files.make_dir(run::DIR)?;
+            files.replace(run::STICK_STATE, &serde_json::to_vec_pretty(&state)?, 0o644)?;
+            tell(&Notice { urgency: Urgency::Notice, text: state.message });
+            said = why;
+        }
+        HostClock.sleep(Duration::from_secs(30));
     }
 }
 
