@@ -148,6 +148,8 @@ fn tmpfiles(tree: &Tree, packages: &[(&str, &Listing)], accounts: &Accounts) -> 
 /// dpkg's database, as far as `dpkg -l`, `-L` and `-S` read it.
 fn status(packages: &[(&str, &Listing)]) -> Result<Vec<Own>, RootError> {
     let mut own = vec![Own::dir("var/lib/dpkg", 0o755)?, Own::dir("var/lib/dpkg/info", 0o755)?];
+    // Lists of `Multi-Arch: same` packages have the architecture in their names.
+    own.push(Own::file("var/lib/dpkg/info/format", &b"1\n"[..], 0o644)?);
     let mut status = String::new();
     for (name, listing) in packages {
         let mut skip = false;
