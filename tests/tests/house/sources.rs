@@ -156,3 +156,25 @@ fn nothing_is_left_for_later() {
         }
     }
 }
+
+/// ARCHITECTURE.md names every crate, and the tests that it leans on exist.
+#[test]
+fn the_map_shows_what_is_there() {
+    let map = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    for package in packages().values().filter(|p| p.is_library()) {
+        assert!(
+            map.contains(&format!("**{}**", package.short())),
+            "ARCHITECTURE.md says nothing of {}",
+            package.name
+        );
+    }
+    let house: String =
+        tracked().into_iter().filter(|(n, _)| n.starts_with("tests/tests/")).map(|(_, t)| t).collect();
+    let (_, table) = map.split_once("| invariant |").unwrap();
+    for word in table.split('`').skip(1).step_by(2) {
+        let is_test = word.contains('_') && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        assert!(!is_test || house.contains(&format!("fn {word}()")), "ARCHITECTURE.md names the test {word}");
+        let is_path = word.contains('/') && !word.contains("::");
+        assert!(!is_path || root().join(word).exists(), "ARCHITECTURE.md names {word}");
+    }
+}
