@@ -175,6 +175,41 @@ mod tests {
         );
     }
 
+    /// Made by `openssl req -x509 -newkey ed25519 -utf8` with a subject of two blanks, capitals, a UTF-8
+    /// string, a set of two attributes and an IA5String; the hash is that of `openssl x509 -hash`.
+    const PEM: &str = "-----BEGIN CERTIFICATE-----\n\
+        MIICHzCCAdGgAwIBAgIURF+VqnHi6i2ZGNdub/p7z2WROLAwBQYDK2VwMIGDMQsw\n\
+        CQYDVQQGEwJERTEdMBsGA1UECgwUU29tZSAgIFRlc3QgT3JnIMOEw5YxGzAIBgNV\n\
+        BAsMAUEwDwYKCZImiZPyLGQBAQwBeDEaMBgGA1UEAwwRIE1peGVkICBDYXNlIFJv\n\
+        b3QxHDAaBgkqhkiG9w0BCQEWDUFARXhhbXBsZS5PUkcwIBcNMjYxMTIzMTAwMzMy\n\
+        WhgPMjEyNjEwMzAxMDAzMzJaMIGDMQswCQYDVQQGEwJERTEdMBsGA1UECgwUU29t\n\
+        ZSAgIFRlc3QgT3JnIMOEw5YxGzAIBgNVBAsMAUEwDwYKCZImiZPyLGQBAQwBeDEa\n\
+        MBgGA1UEAwwRIE1peGVkICBDYXNlIFJvb3QxHDAaBgkqhkiG9w0BCQEWDUFARXhh\n\
+        bXBsZS5PUkcwKjAFBgMrZXADIQCbV7Oxwtt6eqP21XoKQ60Ol50TqfQSIN8mEseo\n\
+        3HFKXqNTMFEwHQYDVR0OBBYEFBTnGlXrRuY1K9mjmMKxetHp/oHSMB8GA1UdIwQY\n\
+        MBaAFBTnGlXrRuY1K9mjmMKxetHp/oHSMA8GA1UdEwEB/wQFMAMBAf8wBQYDK2Vw\n\
+        A0EA9YgI4FcZB4jdNrAz68xZtHWZaGuL0fA3m8nR7YqTGwKrtekgeh0MR5CE0CU4\n\
+        zTOskp+2UFoDtFoBqZbNm3LXCQ==\n\
+        -----END CERTIFICATE-----\n";
+
+    #[test]
+    fn the_hash_is_openssls() {
+        let der = pem_der(PEM.as_bytes()).unwrap();
+        assert_eq!(subject_hash(&der).map(|h| format!("{h:08x}")).as_deref(), Some("091c7b32"));
+        let path: TreePath = "usr/share/ca-certificates/x/A_(b).crt".parse().unwrap();
+        let other: TreePath = "usr/share/ca-certificates/x/broken.crt".parse().unwrap();
+        let twin: TreePath = "usr/share/ca-certificates/x/c.crt".parse().unwrap();
+        let files = [(&path, PEM.as_bytes()), (&other, &b"no certificate"[..]), (&twin, PEM.as_bytes())];
+        let (own, notes) = certificates(files.into_iter()).unwrap();
+        let paths: Vec<&str> = own.iter().map(|o| o.entry.path.as_str()).collect();
+        assert!(
+            paths.contains(&"etc/ssl/certs/091c7b32.0") && paths.contains(&"etc/ssl/certs/091c7b32.1"),
+            "{paths:?}"
+        );
+        assert!(paths.contains(&"etc/ssl/certs/A_=b=.pem"), "{paths:?}");
+        assert_eq!(notes, ["/usr/share/ca-certificates/x/broken.crt is no certificate and is left out"]);
+    }
+
     proptest! {
         #[test]
         fn any_bytes_give_an_answer(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
