@@ -13,6 +13,7 @@ pub mod apt;
 pub mod cpio;
 pub mod disk;
 pub mod image;
+pub mod init_box;
 pub mod kernel;
 mod level;
 pub mod tiny;

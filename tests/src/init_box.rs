@@ -1,0 +1,179 @@
+//! Disk images whose slots hold a real kernel, `esos-init` and a root of BusyBox alone: the whole boot,
+//! small enough to be tried often.
+use crate::disk::{boot_loader, grub_tools};
+use crate::{image, kernel};
+use esos_bootimg::disk::Seed;
+use esos_bootimg::disk::grub::Menu;
+use esos_bootimg::disk::image::{Layout, Parts, compose};
+use esos_bootimg::disk::slot::{SlotFile, SlotParts};
+use esos_bootimg::kernel::{Initramfs, Selection};
+use esos_bootimg::root::{MemCache, Options, Own, RootBuilder, Silent};
+use esos_layout::slot::{INITRAMFS, KERNEL, ROOT, ROOT_INDEX};
+use esos_units::Bytes;
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What `/sbin/init` of the tiny root prints last.
+pub const END: &str = "ROOT-END";
+
+const ROOT_INIT: &str = "#!/bin/busybox sh
+/bin/busybox echo \"ROOT-REACHED $*\"
+/bin/busybox cat /proc/self/mounts
+/bin/busybox echo REPORT-BEGIN
+/bin/busybox cat /run/esos/boot.json
+/bin/busybox echo REPORT-END
+/bin/busybox echo ROOT-END
+/bin/busybox sleep 2
+/bin/busybox poweroff -f
+";
+
+const MODULES: [&str; 10] = [
+    "squashfs",
+    "crc32c_generic",
+    "sd_mod",
+    "xhci_pci",
+    "usb_storage",
+    "ahci",
+    "virtio_blk",
+    "virtio_pci",
+    "ext4",
+    "overlay",
+];
+
+/// The files of one slot.
+#[derive(Debug)]
+pub struct Slot {
+    version: String,
+    kernel: Vec<u8>,
+    initramfs: Vec<u8>,
+    root: Vec<u8>,
+    index: String,
+}
+
+impl Slot {
+    /// Makes them. Slots of two versions differ in their roots.
+    ///
+    /// # Errors
+    /// In words, where this host lacks the kernel package, a static BusyBox or a built `esos-init`.
+    pub fn new(version: &str) -> Result<Self, String> {
+        let words = |error: &dyn Error| error.to_string();
+        let kernel = kernel::find()?;
+        let init = fs::read(image::release("esos-init")?).map_err(|e| words(&e))?;
+        let busybox = ["/bin/busybox", "/usr/bin/busybox"].iter().find_map(|path| fs::read(path).ok());
+        let busybox = busybox.ok_or("BusyBox is not installed (Debian: busybox-static)")?;
+        let root = || -> Result<_, Box<dyn Error>> {
+            let mut builder = RootBuilder::new(Options::new(1_700_000_000));
+            for dir in ["bin", "sbin", "dev", "proc", "sys", "run", "etc", "mnt"] {
+                builder = builder.own(Own::dir(dir, 0o755)?);
+            }
+            builder = builder
+                .own(Own::file("bin/busybox", busybox, 0o755)?)
+                .own(Own::file("sbin/init", ROOT_INIT.as_bytes(), 0o755)?)
+                .own(Own::file("etc/version", version.as_bytes().to_vec(), 0o644)?);
+            let mut bytes = Vec::new();
+            let image = builder.prepare(&MemCache::default(), &Silent)?.write(&mut bytes)?;
+            Ok((bytes, image.index.to_string()))
+        };
+        let (root, index) = root().map_err(|e| e.to_string())?;
+        let files = kernel.modules(&MODULES).map_err(|e| words(&e))?;
+        let release = kernel.modules.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+        let selection = Selection {
+            modules: files.iter().map(|(name, _)| name.clone()).collect(),
+            load: vec!["squashfs".to_owned(), "crc32c_generic".to_owned(), "sd_mod".to_owned()],
+            absent: Vec::new(),
+        };
+        let modules: BTreeMap<_, _> =
+            files.into_iter().map(|(name, bytes)| (format!("kernel/{name}.ko"), bytes)).collect();
+        let initramfs = Initramfs {
+            release,
+            init: &init,
+            root_index: &index,
+            version,
+            selection: &selection,
+            modules: &modules,
+            builtin: &fs::read_to_string(kernel.modules.join("modules.builtin")).map_err(|e| words(&e))?,
+            firmware: &BTreeMap::new(),
+            mtime: 1_700_000_000,
+            level: 3,
+        };
+        let initramfs = initramfs.write(Vec::new()).map_err(|e| words(&e))?;
+        let kernel = fs::read(&kernel.image).map_err(|e| words(&e))?;
+        Ok(Self { version: version.to_owned(), kernel, initramfs, root, index })
+    }
+
+    fn parts(&self) -> SlotParts<'_> {
+        SlotParts {
+            version: self.version.clone(),
+            args: "quiet".to_owned(),
+            debug_args: String::new(),
+            files: vec![
+                SlotFile::bytes(KERNEL, &self.kernel),
+                SlotFile::bytes(INITRAMFS, &self.initramfs),
+                SlotFile::bytes(ROOT, &self.root),
+                SlotFile::bytes(ROOT_INDEX, self.index.as_bytes()),
+            ],
+        }
+    }
+
+    /// Kernel and initramfs as files in a directory, for booting without a boot loader.
+    ///
+    /// # Errors
+    /// Where they cannot be written.
+    pub fn boot_files(&self, dir: &Path) -> std::io::Result<(PathBuf, PathBuf)> {
+        let (kernel, initramfs) = (dir.join("vmlinuz"), dir.join("initrd"));
+        fs::write(&kernel, &self.kernel)?;
+        fs::write(&initramfs, &self.initramfs)?;
+        Ok((kernel, initramfs))
+    }
+
+    /// Flips one bit of the root image of this slot in a disk image.
+    ///
+    /// # Errors
+    /// Where the root image is not found in it.
+    pub fn damage(&self, disk: &Path) -> Result<(), Box<dyn Error>> {
+        let mut bytes = fs::read(disk)?;
+        // Somewhere inside BusyBox, where this root image alone has these bytes.
+        let probe = self
+            .root
+            .get(self.root.len() / 2..)
+            .and_then(|rest| rest.get(..64))
+            .ok_or("a root of no bytes")?;
+        let at = bytes
+            .windows(probe.len())
+            .position(|window| window == probe)
+            .ok_or("no root image in the disk")?;
+        if let Some(byte) = bytes.get_mut(at) {
+            *byte ^= 1;
+        }
+        Ok(fs::write(disk, bytes)?)
+    }
+}
+
+/// Writes a disk image with one slot or two.
+///
+/// # Errors
+/// In words.
+pub fn write(
+    path: &Path,
+    primary: &Slot,
+    secondary: Option<&Slot>,
+    seed: &str,
+) -> Result<(), Box<dyn Error>> {
+    let layout =
+        Layout { slot: Bytes::mib(64), conf: Bytes::mib(32), logs: Bytes::mib(64), ..Layout::default() };
+    let parts = Parts {
+        layout,
+        seed: Seed::from_text(seed),
+        time: 1_700_000_000,
+        boot: boot_loader(&grub_tools()?)?,
+        menu: Menu { timeout: 1, ..Menu::default() },
+        primary: primary.parts(),
+        secondary: secondary.map(Slot::parts),
+        boot_files: Vec::new(),
+    };
+    let mut file = fs::File::create(path)?;
+    let summary = compose(&mut file, parts)?;
+    Ok(file.set_len(summary.bytes)?)
+}
