@@ -1,5 +1,6 @@
 //! `esos doctor`: what is wrong, and what to do about it.
 use crate::facts::Facts;
+use crate::sections::Told;
 use crate::status::{Status, word};
 use crate::tools::Tools;
 use esos_cli::{Exit, Failure, Finding, Health, Human, Ui, clean};
@@ -21,8 +22,10 @@ struct About {
 
 pub(crate) fn examine(tools: &Tools, ui: &mut Ui) -> Result<Exit, Failure> {
     let status = Status::gather(tools, ui);
-    let mut findings: Vec<About> =
-        own(&status.facts).into_iter().map(|f| About { subject: "box".to_owned(), finding: f }).collect();
+    let mut findings: Vec<About> = own(&status.facts, &status.tools)
+        .into_iter()
+        .map(|f| About { subject: "box".to_owned(), finding: f })
+        .collect();
     for told in &status.tools {
         let unanswered = told.error.as_ref().map(|error| Finding {
             health: Health::Unknown,
@@ -57,8 +60,8 @@ fn render(examined: &Examined, human: &mut Human) {
     }
 }
 
-/// What the box's own facts show.
-pub(crate) fn own(facts: &Facts) -> Vec<Finding> {
+/// What the box's own facts show. Where the stick's own tool tells of it, nothing is said twice.
+pub(crate) fn own(facts: &Facts, tools: &[Told]) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut add = |health, message: String, remedy: Option<&str>| {
         findings.push(Finding { health, message, remedy: remedy.map(str::to_owned) });
@@ -91,8 +94,9 @@ pub(crate) fn own(facts: &Facts) -> Vec<Finding> {
             add(Health::Warn, why, Some("pull it, so that no boot can take it"));
         }
     }
+    let told = tools.iter().any(|t| t.tool == "stick" && t.section.is_some());
     match facts.stick.0.as_ref().map(|s| (&s.state, &s.text)) {
-        Ok((Presence::Gone, text)) => {
+        Ok((Presence::Gone, text)) if !told => {
             let remedy = "put it back, or another one: esos image mirror";
             add(
                 Health::Crit,
@@ -100,7 +104,7 @@ pub(crate) fn own(facts: &Facts) -> Vec<Finding> {
                 Some(remedy),
             );
         }
-        Ok((Presence::Refused, text)) => {
+        Ok((Presence::Refused, text)) if !told => {
             add(Health::Warn, format!("a stick was refused: {text}"), Some("pull it"));
         }
         _ => {}

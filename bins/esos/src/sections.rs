@@ -1,5 +1,5 @@
 //! What every tool tells about its subject. A tool that is missing or fails is a line, never silence.
-use crate::tools::{SHIPPED, Tools};
+use crate::tools::{SHIPPED, Tells, Tools};
 use esos_cli::{Global, Health, Section};
 use esos_exec::{Cmd, ExecError, Runner};
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,12 @@ pub(crate) struct Told {
 }
 
 impl Told {
+    /// The lines that `esos status` shows.
+    pub(crate) fn lines(&self) -> &[String] {
+        let repeats = SHIPPED.iter().any(|s| s.name == self.tool && s.tells == Tells::Findings);
+        self.section.as_ref().filter(|_| !repeats).map_or(&[], |s| s.lines.as_slice())
+    }
+
     /// How it is; without an answer that is not known.
     pub(crate) fn health(&self) -> Health {
         match (&self.section, &self.error) {
@@ -36,7 +42,7 @@ pub(crate) fn gather<R: Runner + Sync>(tools: &Tools, global: &Global, runner: &
     std::thread::scope(|scope| {
         let asked: Vec<_> = SHIPPED
             .iter()
-            .filter(|s| s.tells)
+            .filter(|s| s.tells != Tells::Nothing)
             .map(|s| (s.name, scope.spawn(|| ask(tools.get(s.name).map(|p| p.as_path()), global, runner))))
             .collect();
         asked

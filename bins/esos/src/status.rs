@@ -27,7 +27,7 @@ impl Status {
         let files = HostFiles::new(ui.root());
         let facts = Facts::gather(&files, &HostRunner, ui.root());
         let tools = sections::gather(tools, ui.global(), &HostRunner);
-        let own = crate::doctor::own(&facts);
+        let own = crate::doctor::own(&facts, &tools);
         let worst = tools.iter().map(Told::health).chain(own.iter().map(|f| f.health)).max();
         Self { health: worst.unwrap_or(Health::Ok), facts, tools }
     }
@@ -100,19 +100,21 @@ fn tool(told: &Told, verbose: bool, human: &mut Human) {
     }
     let Some(section) = &told.section else { return };
     let most = if verbose { usize::MAX } else { 4 };
-    for (i, line) in section.lines.iter().take(most).enumerate() {
+    let lines = told.lines();
+    for (i, line) in lines.iter().take(most).enumerate() {
         let head = if i == 0 { name } else { "" };
         human.line(format!("  {head:<10} {}", clean(line)));
     }
-    if section.lines.len() > most {
-        let more = section.lines.len().saturating_sub(most);
+    if lines.len() > most {
+        let more = lines.len().saturating_sub(most);
         human.line(format!("  {:<10} and {more} more: esos {name}, or esos status -v", ""));
     }
     if section.lines.is_empty() && section.findings.is_empty() {
         human.line(format!("  {name:<10} {}", word(section.health, paint)));
     }
-    for finding in &section.findings {
-        human.line(format!("  {:<10} {} {}", "", word(finding.health, paint), clean(&finding.message)));
+    for (i, finding) in section.findings.iter().enumerate() {
+        let head = if i == 0 && lines.is_empty() { name } else { "" };
+        human.line(format!("  {head:<10} {} {}", word(finding.health, paint), clean(&finding.message)));
     }
 }
 

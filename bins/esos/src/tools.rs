@@ -13,23 +13,57 @@ pub(crate) struct Shipped {
     /// What it is for.
     pub(crate) about: &'static str,
     /// Whether a box has it and it tells a section of `esos status`.
-    pub(crate) tells: bool,
+    pub(crate) tells: Tells,
+}
+
+/// What a tool adds to `esos status`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tells {
+    /// Nothing.
+    Nothing,
+    /// A section.
+    Section,
+    /// Findings; its lines would repeat the box's own facts.
+    Findings,
 }
 
 /// All tools that belong to ESOS. `esos-init` is none: it is the first program of a box.
 pub(crate) const SHIPPED: &[Shipped] = &[
-    Shipped { name: "scst", about: "targets, LUNs, groups and sessions of SCST", tells: true },
-    Shipped { name: "raid", about: "RAID controllers, arrays and drives of all makers, and md", tells: true },
-    Shipped { name: "drbd", about: "DRBD resources: status, events, split brain", tells: true },
-    Shipped { name: "cluster", about: "Pacemaker and Corosync: set up, check, explain", tells: true },
-    Shipped { name: "conf", about: "the configuration and its history on the stick", tells: true },
-    Shipped { name: "crash", about: "crash dumps: arm, save, list, report", tells: true },
-    Shipped { name: "logs", about: "log archives and the support bundle", tells: true },
-    Shipped { name: "health", about: "findings, for monitoring", tells: true },
-    Shipped { name: "monitor", about: "the daemon for mails, metrics and the status page", tells: false },
-    Shipped { name: "image", about: "build, inspect, verify, write, run and upgrade images", tells: false },
-    Shipped { name: "agent", about: "OCF resource agents for the cluster", tells: false },
-    Shipped { name: "tui", about: "the console interface", tells: false },
+    Shipped { name: "net", about: "the network: /etc/network.conf", tells: Tells::Findings },
+    Shipped { name: "stick", about: "the boot stick, and the watch over it", tells: Tells::Findings },
+    Shipped {
+        name: "setup",
+        about: "the first login: password, name, network, time zone",
+        tells: Tells::Nothing,
+    },
+    Shipped { name: "scst", about: "targets, LUNs, groups and sessions of SCST", tells: Tells::Section },
+    Shipped {
+        name: "raid",
+        about: "RAID controllers, arrays and drives of all makers, and md",
+        tells: Tells::Section,
+    },
+    Shipped { name: "drbd", about: "DRBD resources: status, events, split brain", tells: Tells::Section },
+    Shipped {
+        name: "cluster",
+        about: "Pacemaker and Corosync: set up, check, explain",
+        tells: Tells::Section,
+    },
+    Shipped { name: "conf", about: "the configuration and its history on the stick", tells: Tells::Section },
+    Shipped { name: "crash", about: "crash dumps: arm, save, list, report", tells: Tells::Section },
+    Shipped { name: "logs", about: "log archives and the support bundle", tells: Tells::Section },
+    Shipped { name: "health", about: "findings, for monitoring", tells: Tells::Section },
+    Shipped {
+        name: "monitor",
+        about: "the daemon for mails, metrics and the status page",
+        tells: Tells::Nothing,
+    },
+    Shipped {
+        name: "image",
+        about: "build, inspect, verify, write, run and upgrade images",
+        tells: Tells::Nothing,
+    },
+    Shipped { name: "agent", about: "OCF resource agents for the cluster", tells: Tells::Nothing },
+    Shipped { name: "tui", about: "the console interface", tells: Tells::Nothing },
 ];
 
 /// Where tools lie, by name without `esos-`.
