@@ -192,7 +192,9 @@ fn run(ui: &mut Ui, config: &Config, wait: u64) -> Result<Exit, Failure> {
 }
 
 /// Waits until every interface that asks by DHCP and has a carrier has an address. A carrier may take a
-/// few seconds to come, so the first five are waited in any case while nobody has one.
+/// few seconds to come, so the first five are waited in any case while nobody has one. Ports of a storage
+/// network often have a carrier and no DHCP server: once one interface has an address, the others get ten
+/// seconds from the start, not the whole time.
 fn wait_for_addresses(ui: &Ui, plan: &Plan, seconds: u64) -> Result<Vec<InterfaceName>, Failure> {
     let start = HostClock.monotonic();
     let limit = Duration::from_secs(seconds);
@@ -206,7 +208,8 @@ fn wait_for_addresses(ui: &Ui, plan: &Plan, seconds: u64) -> Result<Vec<Interfac
             asked.iter().filter(|s| s.carrier && s.addresses.is_empty()).map(|s| s.name.clone()).collect();
         let passed = HostClock.monotonic().saturating_sub(start);
         let settled = open.is_empty() && (asked.iter().any(|s| s.carrier) || passed > Duration::from_secs(5));
-        if settled || passed > limit {
+        let reachable = asked.iter().any(|s| !s.addresses.is_empty()) && passed > Duration::from_secs(10);
+        if settled || reachable || passed > limit {
             return Ok(open);
         }
         HostClock.sleep(Duration::from_millis(250));
