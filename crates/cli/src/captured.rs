@@ -1,9 +1,8 @@
 //! A run whose streams are kept, for tests.
 use crate::{Console, Exit, Facts, Failure, Tool, Ui, run};
-use std::cell::RefCell;
 use std::ffi::OsString;
 use std::io::{self, Cursor, Write};
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// How a tool ended and what it printed, when it ran with no terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,11 +16,11 @@ pub struct Captured {
 }
 
 #[derive(Clone, Default)]
-struct Kept(Rc<RefCell<Vec<u8>>>);
+struct Kept(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Kept {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.borrow_mut().write(bytes)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
     }
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
@@ -52,7 +51,10 @@ impl Captured {
             facts,
         };
         let exit = run(args.into_iter().map(Into::into).collect(), console, tool);
-        let text = |kept: &Kept| String::from_utf8_lossy(&kept.0.borrow()).into_owned();
+        let text = |kept: &Kept| {
+            let bytes = kept.0.lock().unwrap_or_else(PoisonError::into_inner);
+            String::from_utf8_lossy(&bytes).into_owned()
+        };
         Self { exit, stdout: text(&out), stderr: text(&err) }
     }
 }

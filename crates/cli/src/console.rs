@@ -51,11 +51,11 @@ impl Facts {
 /// The three streams of a program.
 pub struct Console {
     /// Data.
-    pub out: Box<dyn Write>,
+    pub out: Box<dyn Write + Send>,
     /// Talk.
-    pub err: Box<dyn Write>,
+    pub err: Box<dyn Write + Send>,
     /// Answers.
-    pub input: Box<dyn BufRead>,
+    pub input: Box<dyn BufRead + Send>,
     /// What is known about them.
     pub facts: Facts,
 }
