@@ -2,7 +2,7 @@
 mod choose;
 mod cpio;
 mod depmod;
-mod elf;
+pub(crate) mod elf;
 mod initramfs;
 mod module;
 mod trie;

@@ -3,7 +3,7 @@ use super::package::Pool;
 use super::version::Version;
 use esos_diag::ParseError;
 use esos_fetch::Sha256;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 const HEAD: &str = "# packages.lock 1";
@@ -53,15 +53,26 @@ pub struct Lock {
     pub architecture: String,
     /// By name.
     pub packages: BTreeMap<String, Locked>,
+    /// Names of those that the image is built with: `tools` behind their line.
+    pub tools: BTreeSet<String>,
+    /// Names of those among the tools that are not in the root: `build-only` behind their line.
+    pub build_only: BTreeSet<String>,
 }
 
 impl Lock {
+    /// Without packages.
+    #[must_use]
+    pub fn new(suite: String, architecture: String) -> Self {
+        let (tools, build_only) = (BTreeSet::new(), BTreeSet::new());
+        Self { suite, architecture, packages: BTreeMap::new(), tools, build_only }
+    }
+
     /// Reads a lock file.
     ///
     /// # Errors
     /// [`ParseError`] with the line.
     pub fn parse(origin: &str, text: &str) -> Result<Self, ParseError> {
-        let mut lock = Self { suite: String::new(), architecture: String::new(), packages: BTreeMap::new() };
+        let mut lock = Self::new(String::new(), String::new());
         let place = |word: &str| (word.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
         let wrong = |word: &str, expected: &str| ParseError::at(origin, text, place(word), expected);
         if text.lines().next() != Some(HEAD) {
@@ -72,7 +83,16 @@ impl Lock {
             match words.as_slice() {
                 ["suite", suite] => lock.suite = (*suite).to_owned(),
                 ["architecture", architecture] => lock.architecture = (*architecture).to_owned(),
-                [name, version, architecture, sha256, size, pool, component, filename] => {
+                [name, version, architecture, sha256, size, pool, component, filename, role @ ..] => {
+                    match role {
+                        [] => {}
+                        ["tools"] => _ = lock.tools.insert((*name).to_owned()),
+                        ["build-only"] => {
+                            lock.tools.insert((*name).to_owned());
+                            lock.build_only.insert((*name).to_owned());
+                        }
+                        [other, ..] => return Err(wrong(other, "`tools`, `build-only` or nothing")),
+                    }
                     let locked = Locked {
                         name: (*name).to_owned(),
                         version: version.parse().map_err(|_e| wrong(version, "a version"))?,
@@ -128,11 +148,13 @@ impl fmt::Display for Lock {
         writeln!(f, "{HEAD}\nsuite {}\narchitecture {}", self.suite, self.architecture)?;
         for p in self.packages.values() {
             let (name, version, arch, pool) = (&p.name, &p.version, &p.architecture, p.pool.word());
-            writeln!(
-                f,
-                "{name} {version} {arch} {} {} {pool} {} {}",
-                p.sha256, p.size, p.component, p.filename
-            )?;
+            let role = match (self.build_only.contains(name), self.tools.contains(name)) {
+                (true, _) => " build-only",
+                (false, true) => " tools",
+                (false, false) => "",
+            };
+            let (sha256, size, component, file) = (&p.sha256, p.size, &p.component, &p.filename);
+            writeln!(f, "{name} {version} {arch} {sha256} {size} {pool} {component} {file}{role}")?;
         }
         Ok(())
     }
@@ -226,10 +248,18 @@ mod tests {
     }
 
     fn lock() -> impl Strategy<Value = Lock> {
-        prop::collection::vec(locked(), 0..6).prop_map(|all| Lock {
-            suite: "trixie".to_owned(),
-            architecture: "amd64".to_owned(),
-            packages: all.into_iter().map(|p| (p.name.clone(), p)).collect(),
+        prop::collection::vec((locked(), 0u8..3), 0..6).prop_map(|all| {
+            let mut lock = Lock::new("trixie".to_owned(), "amd64".to_owned());
+            for (package, role) in all {
+                let name = package.name.clone();
+                if lock.packages.insert(name.clone(), package).is_none() && role > 0 {
+                    lock.tools.insert(name.clone());
+                    if role > 1 {
+                        lock.build_only.insert(name);
+                    }
+                }
+            }
+            lock
         })
     }
 

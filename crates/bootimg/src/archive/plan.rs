@@ -182,8 +182,8 @@ pub fn choose(catalog: &Catalog, request: &Request) -> Result<Resolved, ArchiveE
         };
         packages.insert(locked.name.clone(), locked);
     }
-    let lock =
-        Lock { suite: request.suite.clone(), architecture: request.wish.architecture.clone(), packages };
+    let mut lock = Lock::new(request.suite.clone(), request.wish.architecture.clone());
+    lock.packages = packages;
     Ok(Resolved { lock, because, notices: catalog.notices.clone() })
 }
 

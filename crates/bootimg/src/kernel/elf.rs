@@ -88,13 +88,17 @@ impl<'a> Elf<'a> {
         self.bytes.get(found.data.clone())
     }
 
+    /// The contents of a section and of the section that it links to, strings mostly.
+    pub(crate) fn linked(&self, name: &str) -> Option<(&'a [u8], &'a [u8])> {
+        let strings = self.bytes.get(self.names.clone())?;
+        let found = self.sections.iter().find(|s| string(strings, s.name) == Some(name.as_bytes()))?;
+        let link = self.sections.get(usize::try_from(found.link).ok()?)?;
+        Some((self.bytes.get(found.data.clone())?, self.bytes.get(link.data.clone())?))
+    }
+
     /// All symbols of `.symtab`, without the empty first one.
     pub(crate) fn symbols(&self) -> impl Iterator<Item = Symbol<'a>> + use<'a> {
-        let names = self.bytes.get(self.names.clone()).unwrap_or_default();
-        let table = self.sections.iter().find(|s| string(names, s.name) == Some(b".symtab"));
-        let strings = table.and_then(|t| self.sections.get(usize::try_from(t.link).ok()?));
-        let data = |s: Option<&Section>| s.and_then(|s| self.bytes.get(s.data.clone())).unwrap_or_default();
-        let (table, strings) = (data(table), data(strings));
+        let (table, strings) = self.linked(".symtab").unwrap_or_default();
         table.chunks_exact(24).skip(1).filter_map(move |entry| {
             let info = entry.get(4)?;
             Some(Symbol {
@@ -116,7 +120,7 @@ fn section(header: &[u8]) -> Option<Section> {
 }
 
 /// The NUL-terminated string at an offset.
-fn string(table: &[u8], at: u32) -> Option<&[u8]> {
+pub(crate) fn string(table: &[u8], at: u32) -> Option<&[u8]> {
     let rest = table.get(usize::try_from(at).ok()?..)?;
     rest.split(|b| *b == 0).next()
 }
@@ -125,15 +129,15 @@ fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..at.checked_add(N)?)?.try_into().ok()
 }
 
-fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+pub(crate) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
     array(bytes, at).map(u16::from_le_bytes)
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+pub(crate) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     array(bytes, at).map(u32::from_le_bytes)
 }
 
-fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+pub(crate) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
     array(bytes, at).map(u64::from_le_bytes)
 }
 

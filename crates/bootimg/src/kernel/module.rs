@@ -5,7 +5,7 @@ use std::io::Read;
 use super::elf::{Elf, ElfError};
 
 /// The facts of one module file that depmod's tables and the choice of modules need.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Module {
     /// The name as the kernel has it (`usb_storage`, `-` never stands in it).
     pub name: String,
