@@ -1,0 +1,202 @@
+//! Arguments.
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use esos_bootimg::manifest::{Set, Suite};
+use esos_cli::{Global, Tool};
+use esos_fetch::Location;
+use esos_vm::{Bus, Firmware};
+
+/// Build, look at, verify and boot images of ESOS
+#[derive(Debug, Parser)]
+#[command(name = "esos-image", version)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Build an image out of Debian's packages; needs no root rights
+    ///
+    /// Writes esos.img (sparse), esos.img.zst, SHA256SUMS, sbom.json, packages.lock and manifest.txt into
+    /// the directory of --out, all together when all of them are whole. The mirror is that of this
+    /// machine's apt sources. The same manifest, lock file and programs give the same bytes anywhere.
+    ///
+    /// Example: esos-image build --out out --with cluster --ssh-key ~/.ssh/id_ed25519.pub
+    Build(Box<BuildArgs>),
+    /// Say what is on an image or a stick: partitions, slots, packages, sizes
+    Inspect {
+        /// The image, or a device
+        image: PathBuf,
+    },
+    /// Compute every hash and check every file system (exit code 3 where something is wrong)
+    Verify {
+        /// The image, or a device
+        image: PathBuf,
+    },
+    /// Boot an image in QEMU, as it would on a machine; the image stays as it is
+    ///
+    /// With --until-login the machine ends at the login prompt; with --exec a person logs in, the first
+    /// login's questions are answered, and the command is run as root. With neither, its serial console
+    /// is this terminal.
+    Run(RunArgs),
+    /// Choose the packages and print or update a lock file, without building
+    Lock(LockArgs),
+}
+
+/// Which packages, and from where.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SourceArgs {
+    /// The release of Debian: trixie or bookworm
+    #[arg(long, value_name = "SUITE", default_value_t)]
+    pub(crate) suite: Suite,
+    /// Add an option set: cluster, tape, infiniband, fcoe, debug-tools or legacy
+    #[arg(long = "with", value_name = "SET")]
+    pub(crate) sets: Vec<Set>,
+    /// Add a manifest of yours, or use it alone (`base = "none"`)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) manifest: Option<PathBuf>,
+    /// Take Debian from there: an address, an archive's directory, or a directory of packages
+    /// [default: ESOS_MIRROR, or what this machine's apt sources name]
+    #[arg(long, value_name = "URL|DIR")]
+    pub(crate) mirror: Option<Location>,
+    /// Take the packages of a directory as well, before the archive's
+    #[arg(long, value_name = "DIR")]
+    pub(crate) extra_debs: Option<PathBuf>,
+    /// Trust the keys of this binary keyring, instead of those of the package debian-archive-keyring
+    #[arg(long, value_name = "FILE")]
+    pub(crate) keyring: Vec<PathBuf>,
+    /// Use no network: the cache and directories have to do
+    #[arg(long)]
+    pub(crate) offline: bool,
+    /// Keep packages and packed frames there [default: $XDG_CACHE_HOME/esos-image or ~/.cache/esos-image]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cache: Option<PathBuf>,
+}
+
+/// `build`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct BuildArgs {
+    /// Where the products go
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    /// Take exactly these packages (a packages.lock of an earlier build)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) lock: Option<PathBuf>,
+    /// A linux-image package whose kernel the Debug entries boot
+    #[arg(long, value_name = "DEB")]
+    pub(crate) debug_kernel: Option<PathBuf>,
+    /// Put a file into the root; it is a program there if it is one here
+    #[arg(long, value_name = "SRC:DST")]
+    pub(crate) add_file: Vec<AddFileArg>,
+    /// Let the owner of a public key log in as root
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ssh_key: Vec<PathBuf>,
+    /// Our own programs [default: the directory of this one]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) bin_dir: Option<PathBuf>,
+    /// The version that the image carries [default: of this program, and the suite]
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) image_version: Option<String>,
+    /// zstd's level: 3 for trying, 19 for releases
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(i32).range(1..=19))]
+    pub(crate) level: i32,
+    /// Threads to use [default: one a processor]
+    #[arg(long, value_name = "N")]
+    pub(crate) jobs: Option<usize>,
+    /// Write esos.img only, not esos.img.zst
+    #[arg(long)]
+    pub(crate) no_compress: bool,
+}
+
+/// `run`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RunArgs {
+    /// The image
+    pub(crate) image: PathBuf,
+    /// bios or uefi
+    #[arg(long, default_value = "bios")]
+    pub(crate) firmware: Firmware,
+    /// usb, virtio or sata
+    #[arg(long, default_value = "usb")]
+    pub(crate) bus: Bus,
+    /// Memory of the machine in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 3072)]
+    pub(crate) memory: u64,
+    /// Processors of the machine
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub(crate) processors: u32,
+    /// End at the login prompt
+    #[arg(long)]
+    pub(crate) until_login: bool,
+    /// Log in, run a command as root, print what it prints; its status is in the JSON document
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) exec: Option<String>,
+    /// Seconds that everything together may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 900)]
+    pub(crate) timeout: u64,
+}
+
+/// `lock`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct LockArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    /// Write it there instead of printing it, and say what has changed
+    #[arg(long, value_name = "FILE")]
+    pub(crate) update: Option<PathBuf>,
+}
+
+/// `SRC:DST`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AddFileArg {
+    pub(crate) source: PathBuf,
+    pub(crate) path: String,
+}
+
+impl std::str::FromStr for AddFileArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = || format!("expected SRC:DST with an absolute DST, found `{text}`");
+        let (source, path) = text.rsplit_once(':').ok_or_else(wrong)?;
+        if source.is_empty() || !path.starts_with('/') || path.ends_with('/') {
+            return Err(wrong());
+        }
+        Ok(Self { source: source.into(), path: path.to_owned() })
+    }
+}
+
+impl Tool for Args {
+    fn global(&self) -> &Global {
+        &self.global
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_spellings_that_others_use() {
+        Args::command().debug_assert();
+        let build = "esos-image build --out o --suite bookworm --with cluster --with tape --manifest m --lock l --mirror /m \
+                     --extra-debs d --debug-kernel k --add-file a:/b --ssh-key s --offline";
+        let parsed = Args::try_parse_from(build.split_whitespace()).unwrap();
+        let Verb::Build(args) = parsed.verb else { panic!("build") };
+        assert_eq!(args.source.sets, [Set::Cluster, Set::Tape]);
+        assert_eq!(args.add_file[0].path, "/b");
+        let run = "esos-image run o/esos.img --firmware uefi --bus sata --until-login --timeout 900 --json";
+        assert!(Args::try_parse_from(run.split_whitespace()).unwrap().global.json);
+        for more in ["run i --exec uname", "verify i", "inspect i --json", "lock --update l"] {
+            Args::try_parse_from(["esos-image"].into_iter().chain(more.split_whitespace())).unwrap();
+        }
+        assert!("a:b".parse::<AddFileArg>().is_err() && "a".parse::<AddFileArg>().is_err());
+    }
+}
