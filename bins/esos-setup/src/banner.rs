@@ -8,8 +8,8 @@ use esos_layout::run;
 
 /// Where getty finds it.
 const ISSUE: &str = "/run/esos/issue";
-/// Where pam_motd finds it.
-const MOTD: &str = "/run/motd.dynamic";
+/// Where /etc/update-motd.d/10-uname finds it, which pam_motd runs.
+const MOTD: &str = "/run/esos/motd";
 
 pub(crate) fn banner(ui: &mut Ui) -> Result<Exit, Failure> {
     let files = HostFiles::new("/");

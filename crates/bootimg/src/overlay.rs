@@ -110,6 +110,7 @@ pub const FILES: &[File] = files![
     0o644 "etc/ssh/sshd_config.d/esos.conf" if "usr/sbin/sshd",
     0o644 "etc/sysctl.d/60-esos.conf",
     0o644 "etc/timezone",
+    0o755 "etc/update-motd.d/10-uname",
     0o644 "root/.bashrc",
     0o644 "root/.profile",
     0o755 "usr/lib/esos/address-watcher",
