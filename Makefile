@@ -44,6 +44,7 @@ lint: setup ## Format, clippy, documentation, each crate alone, a consumer outsi
 test-vm: build setup-vm ## Every virtual-machine test (an hour or more without KVM)
 	ESOS_VM=all $(CARGO) test -p esos-tests --locked --no-fail-fast -- --show-output
 
+test-offline: export CARGO_NET_OFFLINE = true
 test-offline: build ## What works without any network: unshare -n make test-offline
 	ESOS_VM=offline $(CARGO) test --locked --offline --no-fail-fast -p esos-bootimg -p esos-tests -- --show-output
 

@@ -48,6 +48,7 @@ pub(crate) fn man(command: Command, matches: &ArgMatches, ui: &mut Ui) -> Result
         return Ok(Exit::Done);
     };
     let files = HostFiles::new(dir);
+    files.make_dir("/").context(format!("cannot make {}", dir.display()))?;
     let mut command = command.disable_help_subcommand(true);
     command.build();
     let mut pages = vec![(command.get_name().to_owned(), command.clone())];
