@@ -12,7 +12,7 @@ pub struct Unrepresentable {
 /// and `\` escaped.
 ///
 /// # Errors
-/// [`Unrepresentable`] for a value with `{`, `}`, `"` or a line end; [`quote_lossy`] writes those for
+/// [`Unrepresentable`] for a value with `{`, `}`, `"` or a line end; `quote_lossy` writes those for
 /// ESOS alone.
 pub fn quote(value: &str) -> Result<String, Unrepresentable> {
     for c in value.chars() {
