@@ -3,7 +3,7 @@ use esos_cli::{Exit, Failure, Global, OrExit};
 use esos_diag::{Diagnostic, Severity};
 use esos_exec::{HostRunner, Runner};
 use esos_hostfs::{Files, HostFiles};
-use esos_network::{Config, Facts, Seen, observe, parse, seen_command};
+use esos_network::{Config, Facts, MADE, Seen, observe, parse, seen_command};
 use std::path::Path;
 
 pub(crate) const CONF: &str = "/etc/network.conf";
@@ -71,6 +71,7 @@ pub(crate) fn facts(global: &Global) -> Result<Facts, Failure> {
         links: seen.map(|all| all.iter().map(|s| s.link(radio(s.name.as_str()))).collect()),
         hostname: text("/etc/hostname").trim().parse().ok(),
         extra_hosts: text("/etc/xtra_hosts"),
+        made: text(MADE).lines().filter_map(|l| l.parse().ok()).collect(),
         dhcp_running: global.is_live() && files.stat("/run/dhcpcd/pid").is_ok(),
     })
 }

@@ -204,11 +204,13 @@ fn wait_for_addresses(ui: &Ui, plan: &Plan, seconds: u64) -> Result<Vec<Interfac
     loop {
         let seen = seen(ui.global())?.unwrap_or_default();
         let asked: Vec<&Seen> = seen.iter().filter(|s| plan.dhcp.contains(&s.name)).collect();
+        // Router advertisements come at once, leases take a while: it is IPv4 that is waited for.
+        let has_v4 = |s: &&&Seen| s.addresses.iter().any(|a| !a.is_v6());
         let open: Vec<InterfaceName> =
-            asked.iter().filter(|s| s.carrier && s.addresses.is_empty()).map(|s| s.name.clone()).collect();
+            asked.iter().filter(|s| s.carrier && !has_v4(s)).map(|s| s.name.clone()).collect();
         let passed = HostClock.monotonic().saturating_sub(start);
         let settled = open.is_empty() && (asked.iter().any(|s| s.carrier) || passed > Duration::from_secs(5));
-        let reachable = asked.iter().any(|s| !s.addresses.is_empty()) && passed > Duration::from_secs(10);
+        let reachable = asked.iter().any(|s| has_v4(&s)) && passed > Duration::from_secs(10);
         if settled || reachable || passed > limit {
             return Ok(open);
         }

@@ -41,5 +41,5 @@ pub use config::{BootProto, Config, General, Interface, Ip6Proto, Kind, Route};
 pub use names::{HostName, InterfaceName, ParseHostNameError, ParseInterfaceNameError};
 #[cfg(feature = "serde")]
 pub use observe::{ObserveError, Seen, observe, seen_command};
-pub use plan::{Facts, FilePlan, InterfacePlan, Link, Plan, Step, down, plan, set_hostname};
+pub use plan::{Facts, FilePlan, InterfacePlan, Link, MADE, Plan, Step, down, plan, set_hostname};
 pub use read::parse;

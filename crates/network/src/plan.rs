@@ -12,6 +12,9 @@ const SYSCTL: &str = "/usr/sbin/sysctl";
 const DHCPCD: &str = "/usr/sbin/dhcpcd";
 const HOSTNAME: &str = "/usr/bin/hostname";
 
+/// Where a plan notes which interfaces it makes, a name a line, so that the next one can remove them.
+pub const MADE: &str = "/run/esos/net.made";
+
 /// An interface that the machine has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -38,6 +41,8 @@ pub struct Facts {
     pub extra_hosts: String,
     /// A DHCP client of ours runs.
     pub dhcp_running: bool,
+    /// Interfaces that an earlier plan made (the text of [`MADE`]), the one made last at the end.
+    pub made: Vec<InterfaceName>,
 }
 
 impl Facts {
@@ -142,9 +147,12 @@ pub fn plan(config: &Config, facts: &Facts) -> Plan {
         None => (config.interfaces.as_slice(), false),
     };
     let ordered = in_order(interfaces);
-    for interface in ordered.iter().rev().filter(|i| i.kind != Kind::Device) {
-        if facts.link(&interface.name).is_some_and(|l| l.software) {
-            plan.first.push(step(IP, &["link", "delete", "dev", interface.name.as_str()]));
+    let wanted = ordered.iter().rev().filter(|i| i.kind != Kind::Device).map(|i| &i.name);
+    let old = facts.made.iter().rev().filter(|n| !ordered.iter().any(|i| i.name == **n));
+    for name in old.chain(wanted) {
+        if facts.link(name).is_some_and(|l| l.software) {
+            // One that lies over another goes with it.
+            plan.first.push(optional(IP, &["link", "delete", "dev", name.as_str()]));
         }
     }
     let made: BTreeSet<&InterfaceName> =
@@ -170,6 +178,11 @@ pub fn plan(config: &Config, facts: &Facts) -> Plan {
         plan.interfaces.push(InterfacePlan { name: interface.name.clone(), needs, steps });
     }
     plan.files = files::plan(config, facts);
+    let names = plan.interfaces.iter().filter(|i| made.contains(&i.name)).map(|i| format!("{}\n", i.name));
+    let names: String = names.collect();
+    if !names.is_empty() || !facts.made.is_empty() {
+        plan.files.push(FilePlan { path: MADE, text: names });
+    }
     for gateway in config.general.gateways.iter().filter(|g| !link_local(g)) {
         plan.last.push(default_route(gateway, None));
     }

@@ -121,6 +121,14 @@ fn doing_it_again_removes_what_was_made() {
         first,
         ["/usr/sbin/dhcpcd -x", "/usr/sbin/ip link set dev lo up", "/usr/sbin/ip link delete dev br0"]
     );
+    // What an earlier file made and this one does not name goes too, the upper one first.
+    let (empty, _) = parse("x", "[eth0]\nbootproto=dhcp\n");
+    facts.made = vec!["bond0".parse().unwrap(), "br0".parse().unwrap()];
+    let gone = plan(&empty, &facts);
+    assert!(gone.first.iter().any(|s| s.cmd.to_string() == "/usr/sbin/ip link delete dev br0"));
+    assert!(!gone.first.iter().any(|s| s.cmd.to_string().contains("bond0")), "it is not there any more");
+    assert!(gone.files.iter().any(|f| f.path == esos_network::MADE && f.text.is_empty()));
+    facts.made.clear();
     // A card that has the name of a bridge is not removed.
     facts.links.as_mut().unwrap().last_mut().unwrap().software = false;
     let made = plan(&config, &facts);
