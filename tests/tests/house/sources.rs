@@ -123,8 +123,8 @@ fn no_archive_and_no_machine_stands_in_our_files() {
         ("ftp.", "debian.org"),
         ("security.", "debian.org"),
         ("snapshot.", "debian.org"),
-        ("static.", "crates.io"),
-        ("index.", "crates.io"),
+        ("static.crates", ".io"),
+        ("index.crates", ".io"),
         ("pypi.", "org"),
         ("/wo", "rk/"),
     ]
