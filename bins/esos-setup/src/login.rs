@@ -71,17 +71,17 @@ fn ask(files: &HostFiles) -> Result<Option<Answers>, Failure> {
 
 /// Puts a question and reads a line; `None` at the end of input.
 fn read_answer(question: &str, hidden: bool) -> Result<Option<String>, Failure> {
-    let mut out = io::stdout();
-    out.write_all(question.as_bytes())?;
-    out.flush()?;
     let stdin = io::stdin();
     let before = tcgetattr(&stdin).ok();
     if let (true, Some(before)) = (hidden, &before) {
+        // Before the question is put: whoever answers at once is not echoed either.
         let mut silent = before.clone();
         silent.local_flags.remove(LocalFlags::ECHO);
-
         tcsetattr(&stdin, SetArg::TCSADRAIN, &silent)?;
     }
+    let mut out = io::stdout();
+    out.write_all(question.as_bytes())?;
+    out.flush()?;
     let mut bytes = Vec::new();
     let read = stdin.lock().read_until(b'\n', &mut bytes);
     if let (true, Some(before)) = (hidden, &before) {
