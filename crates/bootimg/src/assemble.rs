@@ -14,8 +14,6 @@ mod papers;
 mod root_files;
 mod run;
 mod step;
-#[cfg(test)]
-mod tests;
 mod tools;
 
 pub use binary::{Binary, BinaryError, Needs, glibc_of_package};

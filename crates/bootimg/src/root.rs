@@ -28,6 +28,7 @@ mod build;
 mod cache;
 mod decide;
 pub mod declare;
+mod divert;
 mod error;
 mod filter;
 mod frame;
@@ -51,4 +52,4 @@ pub use tree::{Node, Tree};
 pub use unpack::{UnpackError, read_root};
 
 /// Changes whenever the same package would give other frames or another listing.
-const FORMAT: &str = "2";
+const FORMAT: &str = "3";

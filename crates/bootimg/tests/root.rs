@@ -126,6 +126,24 @@ fn one_path_of_two_packages() {
 }
 
 #[test]
+fn a_diverted_file_stays_under_its_other_name() {
+    let plain = package("greet", "", |deb| {
+        deb.dir("bin", 0o755).file("bin/greet", b"plain", 0o755);
+    });
+    let loud = package("greet-loud", "Depends: greet\n", |deb| {
+        deb.dir("usr", 0o755).dir("usr/bin", 0o755).file("usr/bin/greet", b"loud", 0o755);
+        let call =
+            "dpkg-divert --package greet-loud --add --rename --divert /usr/bin/greet.plain /usr/bin/greet";
+        deb.control_file("preinst", format!("#!/bin/sh\nset -e\n{call}\n").as_bytes());
+    });
+    let (root, image) = build(vec![plain, loud]).unwrap();
+    let contents = contents(&root, &image);
+    assert_eq!(contents["usr/bin/greet"].1, b"loud");
+    assert_eq!(contents["usr/bin/greet.plain"].1, b"plain");
+    assert_eq!(root.tree.get("usr/bin/greet.plain").unwrap().package.as_deref(), Some("greet"));
+}
+
+#[test]
 fn links_to_directories_are_followed_as_dpkg_does() {
     let data = |d: &mut DebWriter| {
         d.dir("usr/share/new", 0o755).file("usr/share/new/one", b"1", 0o644);

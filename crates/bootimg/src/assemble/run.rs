@@ -3,7 +3,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use esos_exec::Runner;
 use esos_fetch::{Fetch, Sha256, Store};
@@ -283,7 +282,7 @@ fn prepare<'c>(
     for own in root_files::own(&build.version, &build.binaries, &build.ssh_keys, &build.added)? {
         builder = builder.own(own);
     }
-    Ok(builder.prepare(frames, &Packing::new(watch, planned))?)
+    Ok(builder.prepare(frames, &Packing(watch))?)
 }
 
 /// The manifest's rules as the root's.
@@ -476,24 +475,11 @@ impl esos_fetch::Progress for Fetching<'_> {
     }
 }
 
-/// Tells of packages packed, in bytes of their files.
-struct Packing<'a> {
-    watch: &'a dyn Watch,
-    sizes: BTreeMap<&'a str, u64>,
-    done: AtomicU64,
-}
-
-impl<'a> Packing<'a> {
-    fn new(watch: &'a dyn Watch, planned: &'a Planned) -> Self {
-        let root = planned.packages.iter().filter(|p| packages::is_root(&planned.lock, &p.name));
-        Self { watch, sizes: root.map(|p| (p.name.as_str(), p.size)).collect(), done: AtomicU64::new(0) }
-    }
-}
+/// Tells of packages packed.
+struct Packing<'a>(&'a dyn Watch);
 
 impl Progress for Packing<'_> {
-    fn package(&self, name: &str, _done: usize, _of: usize, _cached: bool) {
-        let size = self.sizes.get(name).copied().unwrap_or(0);
-        let done = self.done.fetch_add(size, Ordering::Relaxed).saturating_add(size);
-        self.watch.advance(Step::Frames, done, Some(self.sizes.values().sum()), name);
+    fn package(&self, name: &str, done: usize, of: usize, _cached: bool) {
+        self.0.advance(Step::Frames, done as u64, Some(of as u64), name);
     }
 }

@@ -81,7 +81,7 @@ pub trait Watch: Sync {
         let _ = step;
     }
 
-    /// So many bytes of it are done, of so many if that is known.
+    /// So much of it is done: files, packages or bytes, of so many if that is known.
     fn advance(&self, step: Step, done: u64, of: Option<u64>, what: &str) {
         let _ = (step, done, of, what);
     }

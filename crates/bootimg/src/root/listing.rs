@@ -29,6 +29,8 @@ pub struct Listing {
     pub files: BTreeMap<TreePath, Vec<u8>>,
     /// The text of `control`.
     pub control: String,
+    /// The text of `preinst`, to look things up in; empty where there is none.
+    pub preinst: String,
     /// The text of `postinst`, to look things up in; empty where there is none.
     pub postinst: String,
     /// Files of the package that an operator may edit.
@@ -39,6 +41,7 @@ impl Listing {
     pub(crate) fn new(control: &Control) -> Self {
         Self {
             control: control.text.clone(),
+            preinst: control.scripts.get(&crate::deb::Script::PreInst).cloned().unwrap_or_default(),
             postinst: control.scripts.get(&crate::deb::Script::PostInst).cloned().unwrap_or_default(),
             conffiles: control.conffiles.clone(),
             ..Self::default()
@@ -77,7 +80,12 @@ impl Listing {
         headers.extend(tar::END);
         let mut bytes = Vec::new();
         let conffiles = self.conffiles.iter().fold(String::new(), |text, path| format!("{text}{path}\n"));
-        let own = [("control", &self.control), ("postinst", &self.postinst), ("conffiles", &conffiles)];
+        let own = [
+            ("control", &self.control),
+            ("preinst", &self.preinst),
+            ("postinst", &self.postinst),
+            ("conffiles", &conffiles),
+        ];
         let own = own.into_iter().map(|(name, text)| (name.to_owned(), text.as_bytes()));
         let files = self.files.iter().map(|(path, content)| (format!("files/{path}"), content.as_slice()));
         for (name, content) in own.chain(files) {
@@ -123,6 +131,7 @@ impl Listing {
             let Ok(text) = String::from_utf8(content) else { return Ok(None) };
             match path.as_str() {
                 "control" => listing.control = text,
+                "preinst" => listing.preinst = text,
                 "postinst" => listing.postinst = text,
                 _ => {
                     let paths: Result<Vec<TreePath>, _> = text.lines().map(str::parse).collect();

@@ -1,6 +1,7 @@
 //! Many packages into one tree.
 use super::RootError;
 use super::decide::{Decisions, Rules};
+use super::divert::{self, Diversion};
 use super::listing::Listing;
 use super::replaces::replaces;
 use super::tree::{Node, Tree};
@@ -25,10 +26,12 @@ pub(crate) struct Part<'a> {
 /// Merges packages. Directories may be shared; `base-files` tells their owners and modes where it has
 /// them, otherwise the first package by name does. A path of two packages belongs to the one that
 /// `Replaces` the other; without that it is an error, as for dpkg. A path that leads through a link to a
-/// directory is put where the link leads, as dpkg does.
+/// directory is put where the link leads, as dpkg does. A file that another package diverts goes where
+/// that package says.
 pub(crate) fn merge(parts: &[Part<'_>], rules: &Rules, epoch: i64) -> Result<Merged, RootError> {
     let mut merged = Merged { decisions: vec![Decisions::default(); parts.len()], ..Merged::default() };
     let links = Links::new(parts, rules);
+    let diversions = diversions(parts, &mut merged.notes);
     let mut owners: BTreeMap<TreePath, usize> = BTreeMap::new();
     let base = parts.iter().position(|p| p.name == "base-files");
     for at in base.into_iter().chain((0..parts.len()).filter(|at| Some(*at) != base)) {
@@ -53,6 +56,20 @@ pub(crate) fn merge(parts: &[Part<'_>], rules: &Rules, epoch: i64) -> Result<Mer
                 links.leads_to_directory(&path).map_err(|()| conflict(&path, part, entry, &links, parts))?;
                 continue;
             }
+            let aside = diversions.get(&path).filter(|d| d.by.as_deref() != Some(part.name));
+            let path = match aside.filter(|_| !entry.kind.is_dir()) {
+                Some(diversion) => {
+                    let by = diversion.by.as_deref().unwrap_or("a local diversion");
+                    merged
+                        .notes
+                        .push(format!("/{path} of {}: /{}, diverted by {by}", part.name, diversion.to));
+                    decide(&mut merged, at, |d| {
+                        d.rename.extend([(entry.path.clone(), diversion.to.clone())]);
+                    });
+                    diversion.to.clone()
+                }
+                None => path,
+            };
             let mut placed = entry.clone();
             placed.path = path.clone();
             placed.mtime = placed.mtime.min(epoch);
@@ -63,7 +80,7 @@ pub(crate) fn merge(parts: &[Part<'_>], rules: &Rules, epoch: i64) -> Result<Mer
                     decide(&mut merged, at, |d| d.attributes.extend([(entry.path.clone(), a.clone())]));
                 }
             }
-            if !entry.kind.is_dir() && path != entry.path {
+            if aside.is_none() && !entry.kind.is_dir() && path != entry.path {
                 merged.notes.push(format!("{}: /{} lies in /{path}, through a link", part.name, entry.path));
                 decide(&mut merged, at, |d| d.rename.extend([(entry.path.clone(), path.clone())]));
             }
@@ -74,6 +91,16 @@ pub(crate) fn merge(parts: &[Part<'_>], rules: &Rules, epoch: i64) -> Result<Mer
     }
     close(&mut merged.tree, rules, epoch)?;
     Ok(merged)
+}
+
+fn diversions(parts: &[Part<'_>], notes: &mut Vec<String>) -> BTreeMap<TreePath, Diversion> {
+    let mut all = BTreeMap::new();
+    for part in parts {
+        let (found, unclear) = divert::read(part.name, &part.listing.preinst);
+        notes.extend(unclear);
+        all.extend(found);
+    }
+    all
 }
 
 fn decide(merged: &mut Merged, at: usize, change: impl FnOnce(&mut Decisions)) {
