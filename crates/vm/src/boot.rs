@@ -198,7 +198,7 @@ pub enum BootError {
 
 /// Words on the console by which a step is known; the first that matches counts.
 const STEPS: [(&str, &[&str]); 5] = [
-    ("grub", &["Welcome to GRUB", "GRUB loading", "GNU GRUB"]),
+    ("grub", &["ESOS: starting, Esc shows the menu", "GNU GRUB"]),
     ("kernel", &["Linux version "]),
     ("init", &["esos-init"]),
     ("sysvinit", &["INIT: version"]),
