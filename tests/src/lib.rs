@@ -16,6 +16,7 @@ pub mod image;
 pub mod init_box;
 pub mod kernel;
 mod level;
+pub mod packages;
 pub mod tiny;
 
 pub use level::{Level, ParseLevelError, allowed, skip};

@@ -30,16 +30,12 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 impl Watch for Talk<'_> {
     fn begin(&self, step: Step) {
-        if !matches!(step, Step::Packages | Step::Frames | Step::Papers) {
+        if !matches!(step, Step::Packages | Step::Papers) {
             self.show(step.title(), None);
         }
     }
 
-    fn advance(&self, step: Step, done: u64, of: Option<u64>, _what: &str) {
-        let idle = lock(&self.current).is_none();
-        if idle {
-            self.show(step.title(), of);
-        }
+    fn advance(&self, _step: Step, done: u64, _of: Option<u64>, _what: &str) {
         if let Some(progress) = lock(&self.current).as_ref() {
             progress.set(done);
         }
