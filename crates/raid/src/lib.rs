@@ -1,0 +1,39 @@
+//! One model over the output of every RAID vendor's tool, and of Linux md.
+//!
+//! A [`Capture`] is one run of a tool: its command line and what it printed. [`parse`] turns the
+//! captures of one case into [`Facts`]: controllers, groups, arrays, drives, batteries, tasks and
+//! what went wrong. Parsers are total: a truncated, empty or refused output is a [`Problem`] beside
+//! whatever was readable, and words that nobody has seen before survive as `Other(word)`.
+//!
+//! ```
+//! use esos_raid::{Capture, Tool, parse};
+//! let text = "Personalities : [raid1]\nmd0 : active raid1 sdb[1](F) sda[0]\n      \
+//!             64512 blocks super 1.2 [2/1] [U_]\n\nunused devices: <none>\n";
+//! let facts = parse(Tool::Mdstat, &[Capture::new("mdstat", "cat /proc/mdstat", text)]);
+//! let array = &facts.arrays[0];
+//! assert_eq!(array.state.as_ref().map(|s| s.as_str()), Some("degraded"));
+//! assert!(facts.error.is_none());
+//! ```
+//!
+//! To add a vendor: a word in [`Tool`], a module under `parse` that fills [`Facts`], and captures of
+//! the real tool for its test.
+mod capture;
+mod facts;
+mod model;
+mod parse;
+mod problem;
+mod size;
+mod text;
+mod tool;
+mod words;
+
+pub use capture::Capture;
+pub use facts::{Difference, compare, render};
+pub use model::{
+    Array, Battery, Completed, Controller, Details, Drive, Enclosure, Facts, Group, Member, Task,
+};
+pub use parse::parse;
+pub use problem::{Problem, ProblemKind};
+pub use size::{Size, Unit};
+pub use tool::{Tool, UnknownTool};
+pub use words::{ArrayState, DriveState, Level, Spare, TaskKind};

@@ -1,0 +1,237 @@
+//! Areca cli64. Tables between rules; the closing line is `GuiErrMsg<0x00>: Success.`.
+use crate::text::{filled, is_rule, lines, number};
+use crate::{
+    Array, ArrayState, Capture, Drive, DriveState, Facts, Group, Level, Problem, ProblemKind, Size, Spare,
+    Task, TaskKind,
+};
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Table {
+    Sets,
+    Volumes,
+    Disks,
+}
+
+pub(super) fn read(capture: &Capture, text: &str, facts: &mut Facts) {
+    let mut table: Option<(Table, &str)> = None;
+    let mut rules = 0usize;
+    let mut trailer = false;
+    for (no, line) in lines(text) {
+        let trimmed = line.trim();
+        if let Some(rest) = trimmed.strip_prefix("GuiErrMsg<") {
+            trailer = true;
+            if !rest.starts_with("0x00>") {
+                let mut problem = Problem::said(ProblemKind::ToolError, trimmed);
+                problem.line = Some(no);
+                facts.fail(problem);
+            }
+        } else if is_rule(trimmed) {
+            rules = rules.saturating_add(1);
+            if rules > 1 {
+                table = None;
+            }
+        } else if let Some(found) = header(trimmed) {
+            table = Some((found, line));
+            rules = 0;
+        } else if let Some((kind, head)) = table.filter(|_| rules == 1 && !trimmed.is_empty()) {
+            let done = match kind {
+                Table::Sets => set(head, trimmed, facts),
+                Table::Volumes => volume(head, line, facts),
+                Table::Disks => disk(head, trimmed, facts),
+            };
+            if done.is_none() {
+                facts.malformed_rows.push(trimmed.to_owned());
+            }
+        } else if trimmed.starts_with("Controller#")
+            && let Some((_, model)) = trimmed.split_once(':')
+        {
+            let id =
+                number(trimmed.trim_start_matches("Controller#")).map_or_else(String::new, |n| n.to_string());
+            facts.controllers.push(crate::Controller { id, model: filled(model), ..Default::default() });
+        }
+    }
+    facts.complete.insert(capture.name.clone(), trailer);
+    if !trailer {
+        facts.fail(Problem::new(ProblemKind::Truncated));
+    }
+}
+
+fn header(line: &str) -> Option<Table> {
+    let starts = line.starts_with('#') || line.starts_with("Num");
+    match () {
+        () if !starts => None,
+        () if line.contains("TotalCap") => Some(Table::Sets),
+        () if line.contains("Capacity") && line.contains("Usage") => Some(Table::Disks),
+        () if line.contains("Capacity") && line.contains("State") => Some(Table::Volumes),
+        () => None,
+    }
+}
+
+/// The words before the first capacity, the capacity, and what follows it.
+fn around_capacity(line: &str) -> Option<(Vec<&str>, Size, &str)> {
+    let mut before = Vec::new();
+    let mut rest = line.trim_start();
+    while !rest.is_empty() {
+        let (word, after) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+        let unit = ["GB", "TB", "MB"].iter().any(|unit| word.ends_with(unit));
+        if let Some(size) = Size::decimal(word).filter(|_| unit && !before.is_empty()) {
+            return Some((before, size, after.trim()));
+        }
+        before.push(word);
+        rest = after.trim_start();
+    }
+    None
+}
+
+fn set(head: &str, line: &str, facts: &mut Facts) -> Option<()> {
+    let (before, size, rest) = around_capacity(line)?;
+    let (id, name) = before.split_first()?;
+    let (count, name) = name.split_last()?;
+    number(id)?;
+    let (free, rest) = rest.split_once(char::is_whitespace)?;
+    let (third, state) = rest.trim().split_once(char::is_whitespace)?;
+    let mut group = Group {
+        id: Some((*id).to_owned()),
+        name: Some(name.join(" ")),
+        member_count: Some(count.parse().ok()?),
+        size: Some(size),
+        free: Some(Size::decimal(free)?),
+        state_raw: filled(state),
+        state: Some(array_state(state)),
+        ..Group::default()
+    };
+    if head.contains("DiskChannels") {
+        group.channels = Some(third.chars().map(channel).collect());
+    } else {
+        group.min_disk = Size::decimal(third);
+    }
+    facts.groups.push(group);
+    Some(())
+}
+
+/// One character per disk: `1` to `9`, then letters from `A` for channel 10.
+fn channel(c: char) -> String {
+    c.to_digit(36).map_or_else(|| c.to_string(), |n| n.to_string())
+}
+
+fn volume(head: &str, line: &str, facts: &mut Facts) -> Option<()> {
+    let (before, size, rest) = around_capacity(line.trim())?;
+    let (id, middle) = before.split_first()?;
+    let (level, middle) = middle.split_last()?;
+    number(id)?;
+    let (name, group) = match head.find("Raid Name") {
+        // Both names may hold blanks: only the column tells them apart.
+        Some(column) => {
+            let text = line.get(..line.find(level)?)?;
+            let (left, right) = text.split_at_checked(column)?;
+            (left.trim().strip_prefix(id)?.trim().to_owned(), right.trim().to_owned())
+        }
+        None => {
+            let (group, name) = middle.split_last()?;
+            (name.join(" "), (*group).to_owned())
+        }
+    };
+    let (lun, state) = rest.split_once(char::is_whitespace)?;
+    let mut array = Array {
+        id: (*id).to_owned(),
+        name: Some(name),
+        group: Some(group),
+        level_raw: Some((*level).to_owned()),
+        level: Some(Level::of(level)),
+        size: Some(size),
+        state_raw: filled(state),
+        state: Some(array_state(state)),
+        op: progress(state),
+        ..Array::default()
+    };
+    crate::model::put(&mut array.details, "lun", lun);
+    facts.arrays.push(array);
+    Some(())
+}
+
+fn array_state(text: &str) -> ArrayState {
+    let lower = text.trim().to_ascii_lowercase();
+    let word: String = lower.chars().take_while(|c| c.is_ascii_alphabetic() || *c == ' ').collect();
+    match word.trim() {
+        "normal" => ArrayState::Optimal,
+        "degraded" => ArrayState::Degraded,
+        "rebuilding" => ArrayState::Rebuilding,
+        "initializing" | "foreground initializing" | "need init" => ArrayState::Initializing,
+        "checking" | "verifying" => ArrayState::Verifying,
+        "migrating" | "expanding" => ArrayState::Migrating,
+        "failed" | "incomplete" | "offline" => ArrayState::Failed,
+        _ => ArrayState::Other(text.trim().to_owned()),
+    }
+}
+
+/// `Rebuilding(12.3%)`
+fn progress(state: &str) -> Option<Task> {
+    let (word, rest) = state.split_once('(')?;
+    let percent = rest.split('%').next()?.trim().parse::<f64>().ok()?;
+    let kind = match array_state(word) {
+        ArrayState::Rebuilding => TaskKind::Rebuild,
+        ArrayState::Initializing => TaskKind::Init,
+        ArrayState::Verifying => TaskKind::Verify,
+        ArrayState::Migrating => TaskKind::Migrate,
+        _ => return None,
+    };
+    Some(Task {
+        kind: Some(kind),
+        kind_raw: filled(word),
+        percent: serde_json::Number::from_f64(percent),
+        ..Task::default()
+    })
+}
+
+fn disk(head: &str, line: &str, facts: &mut Facts) -> Option<()> {
+    let (before, size, usage) = around_capacity(line)?;
+    let (index, rest) = before.split_first()?;
+    number(index)?;
+    let (enclosure, slot, model) = if head.contains("Enc#") {
+        let (enclosure, rest) = rest.split_first()?;
+        let (first, rest) = rest.split_first()?;
+        // `Slot#1` is one word, `SLOT 01` is two.
+        if first.contains('#') {
+            (Some((*enclosure).to_owned()), (*first).to_owned(), rest)
+        } else {
+            let (second, rest) = rest.split_first()?;
+            (Some((*enclosure).to_owned()), format!("{first} {second}"), rest)
+        }
+    } else {
+        let (channel, rest) = rest.split_first()?;
+        (None, (*channel).to_owned(), rest)
+    };
+    let key = enclosure.as_ref().map_or_else(|| slot.clone(), |e| format!("{e}/{slot}"));
+    let model = model.join(" ");
+    if model == "N.A." {
+        facts.empty_slots.push(key);
+        return Some(());
+    }
+    let mut drive =
+        Drive { key, enclosure, slot: Some(slot), model: Some(model), size: Some(size), ..Drive::default() };
+    crate::model::put(&mut drive.details, "index", *index);
+    crate::model::put(&mut drive.details, "usage_raw", usage);
+    let lower = usage.to_ascii_lowercase();
+    let word = lower.replace(' ', "");
+    drive.state = Some(if word.starts_with("hotspare") {
+        drive.spare = Some(match () {
+            () if word.contains("[global") => Spare::Global,
+            () if word.contains("[dedicated") || word.contains("[raidset") => Spare::Dedicated,
+            () => Spare::Hot,
+        });
+        DriveState::Spare
+    } else if word.starts_with("passthrough") || word == "jbod" {
+        DriveState::Jbod
+    } else if word.starts_with("failed") {
+        DriveState::Failed
+    } else if word.starts_with("free") {
+        DriveState::Ready
+    } else if word.is_empty() {
+        return None;
+    } else {
+        crate::model::put(&mut drive.details, "array_name", usage);
+        DriveState::Online
+    });
+    facts.drives.push(drive);
+    Some(())
+}

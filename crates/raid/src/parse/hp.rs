@@ -1,0 +1,515 @@
+//! hpacucli, hpssacli and ssacli. Indented sections under `Model in Slot n`; no closing line.
+use crate::model::put;
+use crate::text::{filled, indent, number, pair};
+use crate::{
+    Array, ArrayState, Battery, Controller, Drive, DriveState, Facts, Group, Level, Member, Problem,
+    ProblemKind, Size, Spare, Task, TaskKind,
+};
+
+/// What the lines belong to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum At {
+    Nothing,
+    Controller,
+    Group,
+    Array,
+    Drive(usize),
+    Other,
+}
+
+pub(super) fn read(text: &str, facts: &mut Facts) {
+    let known: Vec<String> = facts.controllers.iter().map(|c| c.id.clone()).collect();
+    let mut reader = Reader {
+        known,
+        at: At::Nothing,
+        controller: None,
+        group: None,
+        place: Place::Unknown,
+        detailed: Vec::new(),
+        listed: Vec::new(),
+    };
+    let lines: Vec<&str> = text.lines().collect();
+    let mut seen = false;
+    let mut index = 0usize;
+    while let Some(line) = lines.get(index) {
+        index = index.saturating_add(1);
+        let trimmed = line.trim();
+        if let Some(message) = trimmed.strip_prefix("Error:") {
+            // The message wraps onto indented lines, up to an empty one.
+            let mut message = message.trim().to_owned();
+            let start = index;
+            while let Some(next) = lines.get(index).filter(|l| !l.trim().is_empty() && indent(l) > 0) {
+                message.push(' ');
+                message.push_str(next.trim());
+                index = index.saturating_add(1);
+            }
+            let mut problem = Problem::said(error_kind(&message), &message);
+            problem.line = Some(start);
+            facts.fail(problem);
+            seen = true;
+        } else if !trimmed.is_empty() {
+            let next = lines.get(index..).and_then(|rest| rest.iter().find(|l| !l.trim().is_empty()));
+            reader.line(line, trimmed, next.is_some_and(|l| indent(l) > 0), facts);
+        }
+    }
+    seen |= reader.controller.is_some();
+    if !seen {
+        facts.fail(Problem::new(ProblemKind::Unparsable));
+    } else if !reader.detailed.is_empty() && reader.listed.iter().any(|key| !reader.detailed.contains(key)) {
+        // No closing line: that a listed drive has no details is the only sign.
+        facts.fail(Problem::new(ProblemKind::Truncated));
+    }
+}
+
+fn error_kind(message: &str) -> ProblemKind {
+    let lower = message.to_ascii_lowercase();
+    let has = |words: &str| lower.contains(words);
+    match () {
+        () if has("no controllers detected") => ProblemKind::NoController,
+        () if has("does not have any logical drives") => ProblemKind::NoLogicalDrives,
+        () if has("must be identified") || has("missing target") || has("no target") => {
+            ProblemKind::MissingTarget
+        }
+        () if has("syntax error") => ProblemKind::SyntaxError,
+        () if has("invalid target")
+            || has("is not a valid target")
+            || has("could not be found")
+            || has("is invalid") =>
+        {
+            ProblemKind::InvalidTarget
+        }
+        () if has("is not a valid option") || has("invalid option") => ProblemKind::InvalidOption,
+        () if has("not supported") || has("unsupported") => ProblemKind::Unsupported,
+        () => ProblemKind::ToolError,
+    }
+}
+
+/// Where a drive is listed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Unknown,
+    Array,
+    Unassigned,
+    Hba,
+}
+
+struct Reader {
+    /// Controllers of earlier captures.
+    known: Vec<String>,
+    at: At,
+    controller: Option<String>,
+    group: Option<String>,
+    place: Place,
+    detailed: Vec<String>,
+    listed: Vec<String>,
+}
+
+impl Reader {
+    fn line(&mut self, line: &str, trimmed: &str, body: bool, facts: &mut Facts) {
+        if indent(line) == 0 {
+            if let Some(controller) = controller(trimmed, body) {
+                self.enter(controller, facts);
+                return;
+            }
+            if self.controller.is_none() {
+                return;
+            }
+        }
+        let lower = trimmed.to_ascii_lowercase();
+        if let Some(rest) = trimmed.strip_prefix("physicaldrive ") {
+            self.physical(rest, facts);
+        } else if let Some(rest) = trimmed.strip_prefix("logicaldrive ") {
+            self.logical(rest, facts);
+        } else if let Some(id) = lower.strip_prefix("logical drive:").filter(|_| self.group.is_some()) {
+            facts.arrays.push(Array {
+                controller: self.controller.clone(),
+                id: id.trim().to_owned(),
+                group: self.group.clone(),
+                ..Array::default()
+            });
+            self.at = At::Array;
+        } else if let Some(letter) = array_letter(trimmed) {
+            self.group(letter, trimmed, facts);
+        } else if lower == "unassigned" || lower == "hba drives" {
+            self.group = None;
+            self.place = if lower == "unassigned" { Place::Unassigned } else { Place::Hba };
+            self.at = At::Other;
+        } else if lower == "physical drives" || other_section(trimmed) {
+            if indent(line) <= 3 {
+                self.group = None;
+                self.place = Place::Unknown;
+                self.at = At::Other;
+            }
+        } else if let Some((key, value)) = pair(trimmed, ":") {
+            self.field(key, value, facts);
+        } else if indent(line) <= 3 && self.at != At::Nothing {
+            // A heading that is not known: what follows is not the controller's.
+            self.at = At::Other;
+        }
+    }
+
+    fn enter(&mut self, controller: Controller, facts: &mut Facts) {
+        self.controller = Some(controller.id.clone());
+        self.group = None;
+        self.place = Place::Unknown;
+        self.at = At::Controller;
+        if !self.known.contains(&controller.id) {
+            facts.controllers.push(controller);
+        }
+    }
+
+    fn group(&mut self, letter: &str, line: &str, facts: &mut Facts) {
+        let state_raw = line
+            .split_once('(')
+            .and_then(|(_, rest)| rest.rsplit_once(')'))
+            .and_then(|(word, _)| filled(word));
+        self.group = Some(letter.to_owned());
+        self.place = Place::Array;
+        self.at = At::Group;
+        let same = |g: &Group| g.controller == self.controller && g.array.as_deref() == Some(letter);
+        if !facts.groups.iter().any(same) {
+            facts.groups.push(Group {
+                controller: self.controller.clone(),
+                array: Some(letter.to_owned()),
+                state: state_raw.as_deref().map(array_state),
+                state_raw,
+                ..Group::default()
+            });
+        }
+    }
+
+    /// `1 (838.3 GB, RAID 1, OK)`
+    fn logical(&mut self, rest: &str, facts: &mut Facts) {
+        let parts = rest.split_once('(').and_then(|(id, inner)| Some((id.trim(), inner.rsplit_once(')')?.0)));
+        let fields = parts.and_then(|(id, inner)| {
+            let (size, inner) = inner.split_once(',')?;
+            let (level, state) = inner.split_once(',')?;
+            Some((id, Size::binary(size)?, level.trim(), state.trim()))
+        });
+        let Some((id, size, level, state)) = fields else {
+            facts.malformed_rows.push(format!("logicaldrive {rest}"));
+            return;
+        };
+        if facts.arrays.iter().any(|a| a.id == id && a.controller == self.controller) {
+            return;
+        }
+        let mut array = Array {
+            controller: self.controller.clone(),
+            id: id.to_owned(),
+            group: self.group.clone(),
+            level_raw: Some(level.to_owned()),
+            level: Some(Level::of(level)),
+            size: Some(size),
+            ..Array::default()
+        };
+        set_state(state, &mut array);
+        facts.arrays.push(array);
+        self.at = At::Array;
+    }
+
+    /// A drive of a list, or the heading of its details.
+    fn physical(&mut self, rest: &str, facts: &mut Facts) {
+        let (key, inner) = match rest.split_once('(') {
+            Some((key, inner)) => (key.trim(), Some(inner.rsplit_once(')').map_or(inner, |(text, _)| text))),
+            None => (rest.trim(), None),
+        };
+        if key.is_empty() || key.contains(char::is_whitespace) {
+            facts.malformed_rows.push(format!("physicaldrive {rest}"));
+            return;
+        }
+        let of_array = self.at == At::Array && self.place == Place::Array;
+        let found = facts.drives.iter().position(|d| d.key == key && d.controller == self.controller);
+        let at = found.unwrap_or(facts.drives.len());
+        if found.is_none() {
+            let mut drive =
+                Drive { controller: self.controller.clone(), key: key.to_owned(), ..Drive::default() };
+            let mut places = key.split(':').skip(1);
+            if let (Some(box_), Some(bay)) = (places.next(), places.next()) {
+                put(&mut drive.details, "box", box_);
+                put(&mut drive.details, "bay", bay);
+            }
+            facts.drives.push(drive);
+        }
+        let Some(drive) = facts.drives.get_mut(at) else { return };
+        if self.group.is_some() {
+            drive.group = self.group.clone();
+        }
+        match inner {
+            Some(inner) => {
+                if found.is_none() && !listed(inner, drive) {
+                    facts.malformed_rows.push(format!("physicaldrive {rest}"));
+                    facts.drives.truncate(at);
+                    return;
+                }
+                if !self.listed.iter().any(|k| k == key) {
+                    self.listed.push(key.to_owned());
+                }
+                placed(self.place, drive);
+                let member = Member { key: Some(key.to_owned()), ..Member::default() };
+                if let Some(array) = facts.arrays.last_mut().filter(|a| of_array && a.members.is_some()) {
+                    array.members.get_or_insert_default().push(member);
+                }
+            }
+            None => {
+                self.detailed.push(key.to_owned());
+                placed(self.place, drive);
+                self.at = At::Drive(at);
+            }
+        }
+    }
+
+    fn field(&mut self, key: &str, value: &str, facts: &mut Facts) {
+        match self.at {
+            At::Controller => self.controller_field(key, value, facts),
+            At::Group => {
+                let group = facts
+                    .groups
+                    .iter_mut()
+                    .rfind(|g| g.controller == self.controller && g.array == self.group);
+                if let Some(group) = group.filter(|_| key == "Status") {
+                    group.state = Some(array_state(value));
+                    group.state_raw = filled(value);
+                }
+            }
+            At::Array => array_field(key, value, facts),
+            At::Drive(at) => {
+                if let Some(drive) = facts.drives.get_mut(at) {
+                    drive_field(key, value, self.place, drive);
+                }
+            }
+            At::Nothing | At::Other => {}
+        }
+    }
+
+    fn controller_field(&mut self, key: &str, value: &str, facts: &mut Facts) {
+        let Some(controller) =
+            facts.controllers.iter_mut().rfind(|c| Some(&c.id) == self.controller.as_ref())
+        else {
+            return;
+        };
+        let cache = match key {
+            "Serial Number" => return controller.serial = Some(value.to_owned()),
+            "Firmware Version" => return controller.firmware = filled(value),
+            "Controller Mode" => return controller.mode = filled(value),
+            "HBA Mode Enabled" => return put(&mut controller.details, "hba_mode_enabled", value == "True"),
+            "Controller Status" => {
+                controller.state = Some(array_state(value));
+                controller.state_raw = filled(value);
+                return;
+            }
+            "Battery/Capacitor Status" => {
+                let state_raw = Some(value.to_owned());
+                facts.bbu.push(Battery {
+                    controller: self.controller.clone(),
+                    state_raw,
+                    ..Battery::default()
+                });
+                return;
+            }
+            "Cache Status" => "state_raw",
+            "Drive Write Cache" => "drive_write_cache_raw",
+            "Total Cache Size" => "size_raw",
+            "No-Battery Write Cache" => "no_battery_write_cache_raw",
+            _ => return,
+        };
+        put(&mut controller.cache, cache, value);
+    }
+}
+
+/// `Smart Array P410i in Slot 0 (Embedded)  (sn: ...)` or `MSA1500 CS in MY STORAGE`.
+fn controller(line: &str, body: bool) -> Option<Controller> {
+    let noise = line.starts_with(['#', '[', '$']) || line.contains('@');
+    if noise {
+        return None;
+    }
+    if let Some((model, rest)) = line.split_once(" in Slot ") {
+        let (slot, flags) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+        let mut controller =
+            Controller { id: slot.to_owned(), model: filled(model), ..Controller::default() };
+        put(&mut controller.details, "slot", slot);
+        put(&mut controller.details, "embedded", flags.contains("(Embedded)"));
+        for flag in flags.split('(').filter_map(|part| part.split_once(')')).map(|(flag, _)| flag.trim()) {
+            if flag.ends_with("Mode") {
+                controller.mode = filled(flag);
+            } else if let Some(serial) = flag.strip_prefix("sn:") {
+                controller.serial = Some(serial.trim().to_owned());
+            }
+        }
+        return Some(controller);
+    }
+    let (model, chassis) = line.split_once(" in ")?;
+    if !body || line.contains([':', '.', '/', ',']) {
+        return None;
+    }
+    let mut controller = Controller {
+        id: format!("chassis:{}", chassis.trim()),
+        model: filled(model),
+        ..Controller::default()
+    };
+    put(&mut controller.details, "chassis", chassis.trim());
+    Some(controller)
+}
+
+/// The letter of `array A`, `array A (Failed)` or `Array: A`.
+fn array_letter(line: &str) -> Option<&str> {
+    let rest = line
+        .strip_prefix("array ")
+        .or_else(|| line.strip_prefix("Array:"))
+        .or_else(|| line.strip_prefix("Array "))?;
+    let letter = rest.split_whitespace().next()?;
+    (letter.len() <= 2 && letter.bytes().all(|b| b.is_ascii_uppercase())).then_some(letter)
+}
+
+/// Shelves, expanders, ports: their `Serial Number` is not the controller's.
+fn other_section(line: &str) -> bool {
+    [
+        "Port Name:",
+        "Expander ",
+        "Enclosure SEP",
+        "SEP ",
+        "Internal Drive Cage",
+        "External Drive Cage",
+        "Sensor ID:",
+    ]
+    .iter()
+    .any(|word| line.starts_with(word))
+        || (line.contains(" at Port ") && line.contains(", Box "))
+}
+
+fn array_state(word: &str) -> ArrayState {
+    let lower = word.trim().to_ascii_lowercase();
+    match () {
+        () if lower == "ok" => ArrayState::Optimal,
+        () if lower.starts_with("interim recovery") || lower.starts_with("ready for rebuild") => {
+            ArrayState::Degraded
+        }
+        () if lower.starts_with("waiting for rebuild") || lower.starts_with("degraded") => {
+            ArrayState::Degraded
+        }
+        () if lower.starts_with("recovering") || lower.starts_with("rebuild") => ArrayState::Rebuilding,
+        () if lower.starts_with("transforming") || lower.starts_with("expanding") => ArrayState::Migrating,
+        () if lower.starts_with("initializing") || lower.contains("parity initialization") => {
+            ArrayState::Initializing
+        }
+        () if lower.starts_with("failed") || lower.starts_with("offline") => ArrayState::Failed,
+        () => ArrayState::Other(word.trim().to_owned()),
+    }
+}
+
+/// `OK`, or `Recovering, 12% complete`.
+fn set_state(value: &str, array: &mut Array) {
+    let state = array_state(value);
+    let percent = value.split_once('%').and_then(|(before, _)| {
+        let digits =
+            before.rfind(|c: char| !c.is_ascii_digit()).and_then(|at| before.get(at.saturating_add(1)..));
+        number(digits.unwrap_or(before))
+    });
+    let kind = match state {
+        ArrayState::Rebuilding => Some(TaskKind::Rebuild),
+        ArrayState::Migrating => Some(TaskKind::Migrate),
+        ArrayState::Initializing => Some(TaskKind::Init),
+        _ => None,
+    };
+    if let (Some(percent), Some(kind)) = (percent, kind) {
+        array.op = Some(Task { kind: Some(kind), percent: Some(percent.into()), ..Task::default() });
+    }
+    array.state = Some(state);
+    array.state_raw = filled(value);
+}
+
+/// `port 1I:box 3:bay 1, SAS, 146 GB, OK, spare`
+fn listed(inner: &str, drive: &mut Drive) -> bool {
+    let mut parts = inner.split(',').map(str::trim);
+    let Some(place) = parts.next().filter(|p| p.contains("bay ") || p.contains("id ")) else { return false };
+    if let Some(box_) = place.split_once("box ").and_then(|(_, rest)| number(rest)) {
+        put(&mut drive.details, "box", box_.to_string());
+    }
+    if let Some(bay) = place.split_once("bay ").and_then(|(_, rest)| number(rest)) {
+        put(&mut drive.details, "bay", bay.to_string());
+    }
+    let (Some(interface), Some(size), Some(state)) = (parts.next(), parts.next(), parts.next()) else {
+        return false;
+    };
+    drive.interface = filled(interface);
+    drive.size = Size::decimal(size);
+    drive.state_raw = filled(state);
+    let rest: Vec<&str> = parts.collect();
+    let rest = rest.join(", ");
+    if rest.contains("spare") {
+        drive.spare = Some(if rest.contains("active") { Spare::Active } else { Spare::Dedicated });
+        put(&mut drive.details, "spare_raw", rest);
+    }
+    drive.size.is_some()
+}
+
+/// The state word and the place together say what the drive is doing.
+fn placed(place: Place, drive: &mut Drive) {
+    let Some(word) = drive.state_raw.as_deref() else { return };
+    let lower = word.to_ascii_lowercase();
+    drive.state = match () {
+        () if lower == "ok" => match (&drive.spare, place) {
+            (Some(Spare::Active), _) => Some(DriveState::Online),
+            (Some(_), _) => Some(DriveState::Spare),
+            (None, Place::Array) => Some(DriveState::Online),
+            (None, Place::Unassigned) if drive.state == Some(DriveState::Jbod) => Some(DriveState::Jbod),
+            (None, Place::Unassigned) => Some(DriveState::Ready),
+            (None, Place::Hba) => Some(DriveState::Jbod),
+            (None, Place::Unknown) => drive.state.clone(),
+        },
+        () if lower.starts_with("erase complete") => Some(DriveState::Erased),
+        () if lower.starts_with("erase") => Some(DriveState::Erasing),
+        () if lower.starts_with("failed") => Some(DriveState::Failed),
+        () if lower.starts_with("predictive") => Some(DriveState::PredictiveFailure),
+        () if lower.starts_with("rebuild") => Some(DriveState::Rebuilding),
+        () if lower.starts_with("missing") => Some(DriveState::Missing),
+        () if lower.starts_with("offline") => Some(DriveState::Offline),
+        () => Some(DriveState::Other(word.to_owned())),
+    };
+}
+
+fn array_field(key: &str, value: &str, facts: &mut Facts) {
+    let Some(array) = facts.arrays.last_mut() else { return };
+    match key {
+        "Size" => array.size = Size::binary(value),
+        "Fault Tolerance" => {
+            array.level = Some(Level::of(value));
+            array.level_raw = Some(value.to_owned());
+        }
+        "Status" => set_state(value, array),
+        "Strip Size" => array.stripe = filled(value),
+        "Caching" => put(&mut array.cache, "write_raw", value),
+        "Unique Identifier" => put(&mut array.details, "uid", value),
+        "Parity Initialization Status" => put(&mut array.details, "parity_init_raw", value),
+        "Disk Name" => array.os_device = value.split_whitespace().next().and_then(filled),
+        _ if value.is_empty() && (key.starts_with("Mirror Group ") || key.starts_with("Parity Group ")) => {
+            array.members.get_or_insert_default();
+        }
+        _ => {}
+    }
+}
+
+fn drive_field(key: &str, value: &str, place: Place, drive: &mut Drive) {
+    match key {
+        "Status" => {
+            drive.state_raw = filled(value);
+            placed(place, drive);
+        }
+        "Drive Type" => {
+            put(&mut drive.details, "drive_type_raw", value);
+            match value {
+                "HBA Mode Drive" => drive.state = Some(DriveState::Jbod),
+                "Spare Drive" | "Dedicated Spare Drive" => {
+                    drive.spare.get_or_insert(Spare::Dedicated);
+                }
+                _ => {}
+            }
+            placed(place, drive);
+        }
+        "Interface Type" if drive.interface.is_none() => drive.interface = filled(value),
+        "Size" if drive.size.is_none() => drive.size = Size::decimal(value),
+        "Firmware Revision" => drive.firmware = filled(value),
+        "Serial Number" => drive.serial = Some(value.to_owned()),
+        "Model" => drive.model = filled(&value.split_whitespace().collect::<Vec<_>>().join(" ")),
+        _ => {}
+    }
+}

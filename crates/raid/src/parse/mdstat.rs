@@ -1,0 +1,217 @@
+//! `/proc/mdstat`. Its last line is `unused devices:`.
+use crate::model::put;
+use crate::text::{filled, lines, number};
+use crate::{Array, ArrayState, Facts, Level, Member, Problem, ProblemKind, Size, Task, TaskKind};
+use nom::bytes::complete::{tag, take_until, take_while1};
+use nom::character::complete::{char, digit1, space0};
+use nom::combinator::opt;
+use nom::multi::many0;
+use nom::sequence::{delimited, preceded};
+use nom::{IResult, Parser};
+use serde_json::Number;
+
+pub(super) fn read(text: &str, facts: &mut Facts) {
+    let mut open: Option<Array> = None;
+    let mut complete = false;
+    let mut personalities = false;
+    for (no, line) in lines(text) {
+        let trimmed = line.trim();
+        if trimmed.starts_with("unused devices:") {
+            complete = true;
+        } else if trimmed.starts_with("Personalities") {
+            personalities = true;
+        } else if let Some((name, rest)) = head(line) {
+            facts.arrays.extend(open.take().map(finish));
+            open = array(name, rest);
+            if open.is_none() {
+                let mut problem = Problem::said(ProblemKind::Unparsable, line);
+                problem.line = Some(no);
+                facts.fail(problem);
+                facts.malformed_rows.push(trimmed.to_owned());
+            }
+        } else if let Some(array) = &mut open {
+            detail(trimmed, array);
+        }
+    }
+    facts.arrays.extend(open.take().map(finish));
+    if !complete {
+        let known = personalities || !facts.arrays.is_empty();
+        facts.fail(Problem::new(if known { ProblemKind::Truncated } else { ProblemKind::Unparsable }));
+    }
+}
+
+/// `md0 : active raid1 sdb[1](F) sda[0]`: a name in the first column, then a colon.
+fn head(line: &str) -> Option<(&str, &str)> {
+    let (name, rest) = line.split_once(" : ")?;
+    let plain = !name.is_empty() && !name.contains(char::is_whitespace) && name.starts_with("md");
+    plain.then_some((name, rest))
+}
+
+/// A member: `sdb[1](F)`.
+fn member(input: &str) -> IResult<&str, (&str, &str, Vec<&str>)> {
+    let name = take_while1(|c: char| !c.is_whitespace() && c != '[');
+    let flag = delimited(char('('), take_until(")"), char(')'));
+    (preceded(space0, name), delimited(char('['), digit1, char(']')), many0(flag)).parse(input)
+}
+
+fn array(name: &str, rest: &str) -> Option<Array> {
+    let mut array = Array { id: name.to_owned(), ..Array::default() };
+    let mut words = rest.split_whitespace().peekable();
+    let active = match words.next()? {
+        "active" => true,
+        "inactive" | "broken" => false,
+        _ => return None,
+    };
+    put(&mut array.details, "active", active);
+    let mut members = Vec::new();
+    for word in words {
+        if let Some(mode) = word.strip_prefix('(').and_then(|w| w.strip_suffix(')')) {
+            put(&mut array.details, "read_only", mode);
+        } else if let Ok(("", (key, index, flags))) = member(word) {
+            members.push(one_member(key, index, &flags)?);
+        } else if members.is_empty() && array.level.is_none() && !word.contains('[') {
+            array.level = Some(Level::of(word));
+            array.level_raw = Some(word.to_owned());
+        } else {
+            return None;
+        }
+    }
+    members.sort_by_cached_key(|m: &Member| {
+        (m.key.clone(), m.details.get("number").and_then(serde_json::Value::as_u64))
+    });
+    array.members = Some(members);
+    Some(array)
+}
+
+fn one_member(key: &str, index: &str, flags: &[&str]) -> Option<Member> {
+    let mut member = Member { key: Some(key.to_owned()), ..Member::default() };
+    put(&mut member.details, "number", index.parse::<u64>().ok()?);
+    if !flags.is_empty() {
+        put(&mut member.details, "flags", flags.to_vec());
+    }
+    Some(member)
+}
+
+fn detail(line: &str, array: &mut Array) {
+    if let Some((count, rest)) = line.split_once(" blocks")
+        && let Ok(count) = count.parse::<u64>()
+    {
+        array.size = Size::blocks(count);
+        shape(rest, array);
+        return;
+    }
+    if line.starts_with("bitmap:") {
+        put(&mut array.details, "bitmap", true);
+    } else if let Some(task) = task(line) {
+        array.op = Some(task);
+    }
+}
+
+/// ` super 1.2 level 5, 64k chunk, algorithm 2 [3/2] [UU_]`
+fn shape(rest: &str, array: &mut Array) {
+    let words: Vec<&str> = rest.split_whitespace().collect();
+    for pair in words.windows(2) {
+        let [word, next] = pair else { continue };
+        match *word {
+            "super" if *next != "non-persistent" => put(&mut array.details, "metadata", *next),
+            "algorithm" => {
+                if let Some(n) = number(next) {
+                    put(&mut array.details, "algorithm", n);
+                }
+            }
+            _ if next.trim_end_matches(',').starts_with("chunk") => {
+                if let Some(k) = word.strip_suffix(['k', 'K']).and_then(|w| w.parse::<u64>().ok()) {
+                    put(&mut array.details, "chunk_kib", k);
+                }
+            }
+            _ => {}
+        }
+    }
+    for word in words {
+        let Some(inner) = word.strip_prefix('[').and_then(|w| w.strip_suffix(']')) else { continue };
+        if let Some((all, working)) = inner.split_once('/') {
+            if let (Ok(all), Ok(working)) = (all.parse::<u64>(), working.parse::<u64>()) {
+                put(&mut array.details, "raid_disks", all);
+                put(&mut array.details, "working", working);
+            }
+        } else if !inner.is_empty() && inner.chars().all(|c| c == 'U' || c == '_') {
+            put(&mut array.details, "slots", inner);
+        }
+    }
+}
+
+fn kind(word: &str) -> Option<TaskKind> {
+    Some(match word {
+        "resync" => TaskKind::Resync,
+        "recovery" => TaskKind::Recovery,
+        "reshape" => TaskKind::Reshape,
+        "check" | "repair" => TaskKind::Check,
+        _ => return None,
+    })
+}
+
+/// `[>....]  recovery =  4.7% (3328/64512) finish=0.6min speed=1664K/sec` or `resync=DELAYED`
+fn task(line: &str) -> Option<Task> {
+    let (_, (_, word, _, _)) =
+        (opt(bar), take_while1(|c: char| c.is_ascii_lowercase()), space0, char('=')).parse(line).ok()?;
+    let (_, value) = line.split_once(word).and_then(|(_, r)| r.split_once('='))?;
+    let mut task = Task { kind: Some(kind(word)?), ..Task::default() };
+    let value = value.trim();
+    if let Some(waiting) = ["DELAYED", "PENDING", "REMOTE"].into_iter().find(|w| value.starts_with(w)) {
+        put(&mut task.details, "waiting", waiting);
+        return Some(task);
+    }
+    let (percent, rest) = value.split_once('%')?;
+    task.percent = percent.trim().parse::<f64>().ok().and_then(Number::from_f64);
+    if let Some((done, total)) =
+        rest.split_once('(').and_then(|(_, r)| r.split_once(')')).and_then(|(r, _)| r.split_once('/'))
+        && let (Ok(done), Ok(total)) = (done.parse::<u64>(), total.parse::<u64>())
+    {
+        put(&mut task.details, "done_kib", done);
+        put(&mut task.details, "total_kib", total);
+    }
+    for word in rest.split_whitespace() {
+        if let Some(minutes) = word.strip_prefix("finish=").and_then(|w| w.strip_suffix("min")) {
+            if let Some(n) = minutes.parse::<f64>().ok().and_then(Number::from_f64) {
+                put(&mut task.details, "finish_min", n);
+            }
+        } else if let Some(speed) = word.strip_prefix("speed=").and_then(number) {
+            put(&mut task.details, "speed_kib_s", speed);
+        }
+    }
+    Some(task)
+}
+
+fn bar(input: &str) -> IResult<&str, &str> {
+    let (rest, inner) = delimited(tag("["), take_until("]"), tag("]")).parse(input)?;
+    let (rest, _) = space0(rest)?;
+    Ok((rest, inner))
+}
+
+/// The kernel's view: how many are missing, against what the level can bear.
+fn finish(mut array: Array) -> Array {
+    let get = |name: &str| array.details.get(name).and_then(serde_json::Value::as_u64);
+    let active = array.details.get("active").and_then(serde_json::Value::as_bool).unwrap_or(false);
+    let state = match (get("raid_disks"), get("working")) {
+        _ if !active => ArrayState::Inactive,
+        (Some(all), Some(working)) if working < all => {
+            let level = array.level.clone().unwrap_or(Level::Other(String::new()));
+            let missing = all.saturating_sub(working);
+            if missing > level.tolerates(all) && !striped_mirror_stands(&level, &array) {
+                ArrayState::Failed
+            } else {
+                ArrayState::Degraded
+            }
+        }
+        _ => ArrayState::Optimal,
+    };
+    array.state = Some(state);
+    array.os_device = filled(&format!("/dev/{}", array.id));
+    array
+}
+
+/// Near-2 RAID10 survives while no pair has lost both.
+fn striped_mirror_stands(level: &Level, array: &Array) -> bool {
+    let slots = array.details.get("slots").and_then(serde_json::Value::as_str).unwrap_or_default();
+    *level == Level::Raid10 && !slots.is_empty() && !slots.as_bytes().chunks(2).any(|pair| pair == b"__")
+}

@@ -1,0 +1,67 @@
+//! From captures to facts: one module per family of tools.
+mod arcconf;
+mod areca;
+mod hp;
+mod json;
+mod mdadm;
+mod mdstat;
+mod megacli;
+mod storcli_json;
+mod storcli_text;
+mod tw_cli;
+
+use crate::{Capture, Facts, Problem, ProblemKind, Tool};
+
+/// Reads the captures of one case.
+///
+/// Never fails and never panics: what went wrong is in [`Facts::error`] and
+/// [`Facts::more_errors`], beside everything that was readable.
+#[must_use]
+pub fn parse(tool: Tool, captures: &[Capture]) -> Facts {
+    let mut facts = Facts::default();
+    match tool {
+        Tool::Mdadm => mdadm::read(captures, &mut facts),
+        _ => {
+            for capture in captures {
+                one(tool, capture, &mut facts);
+            }
+        }
+    }
+    if captures.len() == 1
+        && let Some(error) = &mut facts.error
+    {
+        error.capture = None;
+    }
+    facts
+}
+
+fn one(tool: Tool, capture: &Capture, facts: &mut Facts) {
+    let text = capture.text();
+    let before = facts.more_errors.len().saturating_add(usize::from(facts.error.is_some()));
+    if text.trim().is_empty() {
+        if matches!(tool, Tool::Megacli | Tool::Arcconf | Tool::Areca) {
+            facts.complete.insert(capture.name.clone(), false);
+        }
+        facts.fail(Problem::new(ProblemKind::EmptyOutput));
+    } else {
+        match tool {
+            Tool::Megacli => megacli::read(capture, &text, facts),
+            Tool::Storcli | Tool::Storcli2 | Tool::Perccli => {
+                if text.lines().any(|line| line.trim_start().starts_with('{')) {
+                    storcli_json::read(&text, facts);
+                } else {
+                    storcli_text::read(&text, facts);
+                }
+            }
+            Tool::Arcconf => arcconf::read(capture, &text, facts),
+            Tool::Hpacucli | Tool::Ssacli => hp::read(&text, facts),
+            Tool::Areca => areca::read(capture, &text, facts),
+            Tool::TwCli => tw_cli::read(capture, &text, facts),
+            Tool::Mdadm | Tool::Mdstat => mdstat::read(&text, facts),
+        }
+    }
+    // Whatever this capture complained of is its own.
+    for problem in facts.error.iter_mut().chain(facts.more_errors.iter_mut()).skip(before) {
+        problem.capture.get_or_insert_with(|| capture.name.clone());
+    }
+}

@@ -1,0 +1,197 @@
+//! storcli, storcli2 and perccli without `J`: titles, `Key = value` lines and tables between rules.
+use super::storcli_json::{
+    Cells, battery, battery_kind, controller_state, drive, outcome, overview_row, volume,
+};
+use crate::text::{filled, is_rule, lines, number, row};
+use crate::{Completed, Controller, Details, Facts, Member, Problem, ProblemKind};
+use serde_json::Value;
+
+pub(super) fn read(text: &str, facts: &mut Facts) {
+    let text = text.replace("LU/NS Count", "LU/NS_Count");
+    let mut reader = Reader::default();
+    let mut previous = "";
+    for (_, line) in lines(&text) {
+        let trimmed = line.trim();
+        if trimmed.is_empty() {
+            continue;
+        }
+        if is_rule(trimmed) {
+            if trimmed.starts_with('=') {
+                title_of(previous).clone_into(&mut reader.title);
+                reader.header.clear();
+            } else if reader.rows {
+                reader.header.clear();
+                reader.rows = false;
+            } else {
+                reader.rows = !reader.header.is_empty();
+            }
+        } else if reader.rows {
+            reader.row(trimmed, facts);
+        } else if let Some(header) = header(trimmed) {
+            reader.header = header;
+        } else if let Some((key, value)) =
+            trimmed.split_once(" = ").or_else(|| trimmed.strip_suffix(" =").map(|k| (k, "")))
+        {
+            reader.pair(key.trim(), value.trim(), facts);
+        }
+        previous = trimmed;
+    }
+    reader.close(facts);
+    if reader.rows {
+        // A table without its closing rule.
+        facts.fail(Problem::new(ProblemKind::Truncated));
+    } else if !reader.known && facts.error.is_none() {
+        facts.fail(Problem::new(ProblemKind::Unparsable));
+    }
+}
+
+fn title_of(line: &str) -> &str {
+    line.trim_end_matches([' ', ':'])
+}
+
+fn header(line: &str) -> Option<Vec<String>> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let first = words.first()?;
+    let known = ["EID:Slt", "DG/VD", "Ctl", "Ctrl", "Model"].contains(first)
+        && words.len() > 2
+        && !line.contains('=');
+    known.then(|| words.iter().map(|w| (*w).to_owned()).collect())
+}
+
+#[derive(Default)]
+struct Reader {
+    title: String,
+    header: Vec<String>,
+    rows: bool,
+    known: bool,
+    controller: Option<String>,
+    /// A result whose detailed status may still follow.
+    result: Option<Completed>,
+    /// The controller whose sections are being read.
+    about: Option<usize>,
+}
+
+impl Reader {
+    fn close(&mut self, facts: &mut Facts) {
+        if let Some(result) = self.result.take() {
+            outcome(result, facts);
+        }
+    }
+
+    fn pair(&mut self, key: &str, value: &str, facts: &mut Facts) {
+        self.known = true;
+        match key {
+            "Controller" => {
+                self.controller = filled(value);
+            }
+            "CLI Version" => self.controller = None,
+            "Status"
+                if self.title.is_empty()
+                    || self.result.is_none()
+                    || value == "Success"
+                    || value == "Failure" =>
+            {
+                self.close(facts);
+                self.title.clear();
+                self.about = None;
+                self.result = Some(Completed {
+                    controller: self.controller.clone(),
+                    status: value.to_owned(),
+                    ..Completed::default()
+                });
+            }
+            "Description" => {
+                if let Some(result) = &mut self.result {
+                    result.description.get_or_insert_with(|| value.to_owned());
+                }
+            }
+            "Number of Controllers" => facts.controller_count = number(value),
+            _ => self.about(key, value, facts),
+        }
+    }
+
+    fn about(&mut self, key: &str, value: &str, facts: &mut Facts) {
+        let starts = (key == "Model" && self.title == "Basics") || key == "Product Name";
+        if starts {
+            self.about = Some(facts.controllers.len());
+            let id = self.controller.clone().unwrap_or_default();
+            facts.controllers.push(Controller { id, model: filled(value), ..Controller::default() });
+        }
+        let Some(controller) = self.about.and_then(|at| facts.controllers.get_mut(at)) else { return };
+        match (self.title.as_str(), key) {
+            ("Basics" | "", "Serial Number") => controller.serial = Some(value.to_owned()),
+            (_, "FW Version") | ("Version", "Firmware Version") => controller.firmware = filled(value),
+            ("Status", "Controller Status") => {
+                controller.state = Some(controller_state(value));
+                controller.state_raw = Some(value.to_owned());
+            }
+            (_, "Current Personality") => controller.mode = filled(value),
+            _ => {}
+        }
+    }
+
+    fn row(&mut self, line: &str, facts: &mut Facts) {
+        self.known = true;
+        let names: Vec<&str> = self.header.iter().map(String::as_str).collect();
+        let first = names.first().copied().unwrap_or_default();
+        let free = match first {
+            "EID:Slt" => "Model",
+            "DG/VD" => "Name",
+            "Ctrl" => "ErrMsg",
+            _ => "",
+        };
+        let Some(cells) = row(&names, free, line) else {
+            // The energy pack's table has titles of two words; its first columns are enough.
+            if let Some(kind) = battery_kind(&self.title).filter(|_| first == "Model") {
+                let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+                let cells: Vec<(&str, String)> = names.into_iter().take(3).zip(words).collect();
+                battery(&Cells::Text(&cells), kind, &self.controller, facts);
+            } else if first != "Model" {
+                facts.malformed_rows.push(line.to_owned());
+            }
+            return;
+        };
+        let before = facts.malformed_rows.len();
+        let cells_of = Cells::Text(&cells);
+        match first {
+            "EID:Slt" => {
+                let key = drive(&cells_of, &self.controller, facts);
+                if let (Some(key), Some(id)) = (key, self.title.strip_prefix("PDs for VD "))
+                    && let Some(array) =
+                        facts.arrays.iter_mut().find(|a| a.id == id.trim() && a.controller == self.controller)
+                {
+                    let member = Member { key: Some(key), ..Member::default() };
+                    array.members.get_or_insert_default().push(member);
+                }
+            }
+            "DG/VD" => {
+                let _id = volume(&cells_of, &self.controller, facts);
+            }
+            "Ctl" => overview_row(&cells_of, facts),
+            "Ctrl" => {
+                if let Some(result) = &mut self.result {
+                    result.detailed.get_or_insert_default().push(detailed(&cells));
+                }
+            }
+            _ => {
+                if let Some(kind) = battery_kind(&self.title) {
+                    battery(&cells_of, kind, &self.controller, facts);
+                }
+            }
+        }
+        if let Some(last) = facts.malformed_rows.get_mut(before) {
+            // As printed, not as taken apart.
+            line.clone_into(last);
+        }
+    }
+}
+
+fn detailed(cells: &[(&str, String)]) -> Details {
+    cells
+        .iter()
+        .map(|(name, text)| {
+            let value = text.parse::<i64>().map_or_else(|_text| Value::from(text.as_str()), Value::from);
+            ((*name).to_owned(), value)
+        })
+        .collect()
+}

@@ -1,0 +1,114 @@
+//! Reading lines, pairs and tables.
+
+/// Lines with their number from 1.
+pub(crate) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.lines().enumerate().map(|(i, line)| (i.saturating_add(1), line))
+}
+
+/// How far a line is indented; a tab counts as much as it jumps to.
+pub(crate) fn indent(line: &str) -> usize {
+    let mut columns = 0usize;
+    for c in line.chars() {
+        match c {
+            ' ' => columns = columns.saturating_add(1),
+            '\t' => columns = (columns / 8).saturating_add(1).saturating_mul(8),
+            _ => break,
+        }
+    }
+    columns
+}
+
+/// `key : value` split at the first mark, both trimmed.
+pub(crate) fn pair<'a>(line: &'a str, mark: &str) -> Option<(&'a str, &'a str)> {
+    let (key, value) = line.split_once(mark)?;
+    let key = key.trim();
+    (!key.is_empty()).then(|| (key, value.trim()))
+}
+
+/// The number at the start of a text.
+pub(crate) fn number(text: &str) -> Option<u64> {
+    let text = text.trim_start();
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    text.get(..end)?.parse().ok()
+}
+
+/// Yes, no or neither.
+pub(crate) fn yes_no(text: &str) -> Option<bool> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "yes" | "true" | "on" => Some(true),
+        "no" | "false" | "off" => Some(false),
+        _ => None,
+    }
+}
+
+/// The text if there is any.
+pub(crate) fn filled(text: &str) -> Option<String> {
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// Whether a line is a rule: three or more of `-` or `=` and nothing else.
+pub(crate) fn is_rule(line: &str) -> bool {
+    let line = line.trim();
+    line.len() >= 3 && (line.bytes().all(|b| b == b'-') || line.bytes().all(|b| b == b'='))
+}
+
+/// One row of a table whose columns are told apart by blanks. At most one column, `free`, may hold
+/// blanks itself: columns before it are counted from the left, those after it from the right, so that
+/// neither padding nor a shifted column matters. A size (`278.464 GB`) counts as one cell.
+pub(crate) fn row<'a>(header: &[&'a str], free: &str, line: &str) -> Option<Vec<(&'a str, String)>> {
+    let cells = cells(line);
+    let at = header.iter().position(|name| *name == free).unwrap_or(header.len());
+    let after = header.len().saturating_sub(at).saturating_sub(1);
+    let after = if at == header.len() { 0 } else { after };
+    if cells.len() < at.saturating_add(after) || (at == header.len() && cells.len() > at) {
+        return None;
+    }
+    let tail = cells.len().saturating_sub(after);
+    let mut row = Vec::with_capacity(header.len());
+    for (i, name) in header.iter().enumerate() {
+        let value = if i < at {
+            cells.get(i)?.clone()
+        } else if i == at {
+            cells.get(at..tail)?.join(" ")
+        } else {
+            cells.get(tail.saturating_add(i.saturating_sub(at)).saturating_sub(1))?.clone()
+        };
+        row.push((*name, value));
+    }
+    Some(row)
+}
+
+fn cells(line: &str) -> Vec<String> {
+    let mut cells: Vec<String> = Vec::new();
+    for word in line.split_whitespace() {
+        let unit = matches!(word, "KB" | "MB" | "GB" | "TB" | "PB" | "KiB" | "MiB" | "GiB" | "TiB" | "PiB");
+        match cells.last_mut() {
+            Some(last) if unit && last.parse::<f64>().is_ok() => {
+                last.push(' ');
+                last.push_str(word);
+            }
+            _ => cells.push(word.to_owned()),
+        }
+    }
+    cells
+}
+
+/// The cell of a column.
+pub(crate) fn cell<'a>(row: &'a [(&str, String)], names: &[&str]) -> Option<&'a str> {
+    row.iter().find(|(name, _)| names.contains(name)).map(|(_, value)| value.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_with_blanks_is_one_cell() {
+        let header = ["EID:Slt", "Size", "Model", "Sp", "Type"];
+        let row = row(&header, "Model", "8:0 953.343 GB Samsung SSD 850 PRO 1TB U -").unwrap();
+        assert_eq!(cell(&row, &["Model"]), Some("Samsung SSD 850 PRO 1TB"));
+        assert_eq!(cell(&row, &["Size"]), Some("953.343 GB"));
+        assert_eq!(cell(&row, &["Sp"]), Some("U"));
+    }
+}
