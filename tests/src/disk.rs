@@ -13,12 +13,13 @@ use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// GRUB's packages, and what `grub-mkimage` is linked with.
-const GRUB: [&str; 9] = [
+/// GRUB's packages, and what `grub-mkimage` and our own programs are linked with.
+const GRUB: [&str; 10] = [
     "grub-common",
     "grub-pc-bin",
     "grub-efi-amd64-bin",
     "libc6",
+    "libgcc-s1",
     "liblzma5",
     "libdevmapper1.02.1",
     "libselinux1",
@@ -32,7 +33,8 @@ const GRUB: [&str; 9] = [
 /// In words, where the packages cannot be had.
 pub fn grub_tools() -> Result<PathBuf, String> {
     let names = || Ok(GRUB.map(str::to_owned).to_vec());
-    apt::unpacked("grub", &names, |dir| dir.join("usr/bin/grub-mkimage").exists())
+    let needed = ["usr/bin/grub-mkimage", "usr/share/doc/libgcc-s1"];
+    apt::unpacked("tools", &names, |dir| needed.iter().all(|path| dir.join(path).symlink_metadata().is_ok()))
 }
 
 /// GRUB's cores, linked from unpacked packages.

@@ -137,12 +137,13 @@ impl Sources {
         )?;
         put("greet-loud", &diverting())?;
         put("linux-image-tiny", &self.kernel()?)?;
+        put("libc6", &self.libraries()?)?;
+        put("grub-common", &self.part(control("grub-common", "Depends: libc6\n"), &["usr/bin"])?)?;
+        put("grub-pc-bin", &self.part(control("grub-pc-bin", ""), &["usr/lib/grub/i386-pc"])?)?;
         put(
-            "grub-common",
-            &self.part("grub-common", &["usr/bin", "usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"])?,
+            "grub-efi-amd64-bin",
+            &self.part(control("grub-efi-amd64-bin", ""), &["usr/lib/grub/x86_64-efi"])?,
         )?;
-        put("grub-pc-bin", &self.part("grub-pc-bin", &["usr/lib/grub/i386-pc"])?)?;
-        put("grub-efi-amd64-bin", &self.part("grub-efi-amd64-bin", &["usr/lib/grub/x86_64-efi"])?)?;
         Ok(())
     }
 
@@ -204,8 +205,22 @@ impl Sources {
         Ok(deb)
     }
 
-    fn part(&self, name: &str, dirs: &[&str]) -> Result<DebWriter, Box<dyn Error>> {
-        let mut deb = control(name, "");
+    /// The C library under its true version, which our programs are checked against.
+    fn libraries(&self) -> Result<DebWriter, Box<dyn Error>> {
+        let dirs = ["lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu"];
+        let libc = dirs.iter().find_map(|dir| fs::read(self.grub.join(dir).join("libc.so.6")).ok());
+        let libc = libc.ok_or("no libc.so.6")?;
+        let key = b"Debian GLIBC ";
+        let at = libc.windows(key.len()).position(|w| w == key).ok_or("libc.so.6 names no version")?;
+        let version = libc.get(at + key.len()..).unwrap_or_default().split(|&b| b == b')').next();
+        let version = String::from_utf8_lossy(version.unwrap_or_default()).into_owned();
+        let deb = DebWriter::new(&format!(
+            "Package: libc6\nVersion: {version}\nArchitecture: amd64\nMaintainer: Tests <root@localhost>\nDescription: libraries\n"
+        ));
+        self.part(deb, &["lib64", "usr/lib64", "lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu"])
+    }
+
+    fn part(&self, mut deb: DebWriter, dirs: &[&str]) -> Result<DebWriter, Box<dyn Error>> {
         for dir in dirs.iter().filter(|dir| self.grub.join(dir).is_dir()) {
             directories(&mut deb, &format!("{dir}/"));
             tree(&mut deb, &self.grub.join(dir), dir)?;
@@ -229,7 +244,7 @@ fn base() -> DebWriter {
 }
 
 fn init() -> DebWriter {
-    let mut deb = control("tiny-init", "Depends: busybox-static, tiny-a, greet\n");
+    let mut deb = control("tiny-init", "Depends: busybox-static, libc6, tiny-a, greet\n");
     deb.dir("sbin", 0o755).file("sbin/init", INIT.as_bytes(), 0o755);
     deb.dir("etc", 0o755).file("etc/tiny.conf", b"shipped", 0o644);
     deb.control_file("conffiles", b"/etc/tiny.conf\n");
