@@ -4,9 +4,14 @@ use esos_hostfs::TempDir;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
+use std::sync::{Mutex, PoisonError};
 
 /// Runs the front door with these scripts as tools on the `PATH`.
 fn esos(tools: &[(&str, &str)], args: &[&str]) -> Output {
+    // One at a time: a program started by another test would hold a file that is being written here, and
+    // the kernel then refuses to run it (`ETXTBSY`).
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let dir = TempDir::new("tools").unwrap();
     // A copy of its own, so that nothing else lies beside it.
     let front = dir.path().join("front");
