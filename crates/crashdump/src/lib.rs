@@ -1,0 +1,40 @@
+//! A crashed Linux kernel's memory: read it, sort its pages, print its log.
+//!
+//! [`Core`] reads `/proc/vmcore`, a copy of it, or QEMU's ELF dumps, through positioned reads ([`ReadAt`]).
+//! [`Vm`] walks the kernel's page tables, [`MemMap`] finds its `struct page`s, [`Classifier`] says which pages a
+//! dump of some [`Level`] has, by makedumpfile's rules, and [`dmesg`] prints the log. All sizes are bounded and
+//! no input panics: the memory of a crashed machine may hold anything.
+//!
+//! ```
+//! use esos_crashdump::{Core, CoreError};
+//!
+//! let not_a_core = b"#!/bin/sh\n".repeat(10);
+//! let error = Core::open(not_a_core).unwrap_err();
+//! assert!(matches!(error, CoreError::NotCore { .. }));
+//! ```
+mod bitmap;
+mod bytes;
+mod classify;
+mod core;
+mod dmesg;
+mod elf;
+mod error;
+mod level;
+mod memmap;
+mod rules;
+mod source;
+mod vm;
+mod vmcoreinfo;
+
+pub use crate::core::{Core, PAGE, Physical};
+pub use bitmap::{Bitmap, WINDOW};
+pub use classify::{Classifier, Window};
+pub use dmesg::{LogError, LogSummary, dmesg};
+pub use elf::Segment;
+pub use error::CoreError;
+pub use level::{Level, LevelError};
+pub use memmap::MemMap;
+pub use rules::{Kind, Rules};
+pub use source::ReadAt;
+pub use vm::Vm;
+pub use vmcoreinfo::Vmcoreinfo;
