@@ -4,7 +4,7 @@ use crate::{CoreError, Physical, Vm, Vmcoreinfo};
 use std::io::Write;
 
 /// Descriptors of a ring: the kernel has 2^15 by default, 2^20 with the largest log buffer.
-const MAX_BITS: u64 = 24;
+const MAX_BITS: u64 = 21;
 /// The longest text of a record: `text_len` has 16 bits.
 const MAX_TEXT: u64 = 1 << 16;
 /// A descriptor's state: its id below, two bits of state on top.
@@ -76,7 +76,7 @@ pub fn dmesg<P: Physical + ?Sized>(vm: &Vm<'_, P>, out: &mut impl Write) -> Resu
         Ok(vm.word(descs.wrapping_add(ring.offset(member)? as u64 + counter))? & ID)
     };
     let (tail, head) = (id("prb_desc_ring.tail_id")?, id("prb_desc_ring.head_id")?);
-    let text_size = ring.power(data, "prb_data_ring.size_bits", 40)?;
+    let text_size = ring.power(data, "prb_data_ring.size_bits", 31)?;
     let text_array = ring.word(data, "prb_data_ring.data")?;
 
     let (desc_size, info_size) = (ring.size("prb_desc")?, ring.size("printk_info")?);
@@ -90,6 +90,7 @@ pub fn dmesg<P: Physical + ?Sized>(vm: &Vm<'_, P>, out: &mut impl Write) -> Resu
     let (mut desc, mut info) = (vec![0; desc_size], vec![0; info_size]);
     let mut text = Vec::new();
     let mut summary = LogSummary::default();
+    let mut left = text_size;
     // Every record has its place in the ring, so one round reaches them all.
     for step in 0..(head.wrapping_sub(tail) & ID).saturating_add(1).min(count) {
         let id = tail.wrapping_add(step) & ID;
@@ -112,6 +113,12 @@ pub fn dmesg<P: Physical + ?Sized>(vm: &Vm<'_, P>, out: &mut impl Write) -> Resu
             let to = if to == 0 { text_size } else { to };
             // Each block begins with its descriptor's id.
             let len = to.saturating_sub(from.saturating_add(8)).min(wanted).min(MAX_TEXT);
+            // No two records share text, so all together are not longer than the ring.
+            left = left.checked_sub(len).ok_or(CoreError::Odd {
+                what: "the text of the log's records",
+                found: text_size,
+                expected: "no more than its ring holds",
+            })?;
             text.resize(len as usize, 0);
             if vm.read(text_array.wrapping_add(from + 8), &mut text).is_err() || len < wanted {
                 summary.lost += 1;

@@ -1,8 +1,9 @@
-//! A crashed Linux kernel's memory: read it, sort its pages, print its log.
+//! A crashed Linux kernel's memory: read it, sort its pages, print its log, write and read compressed dumps.
 //!
 //! [`Core`] reads `/proc/vmcore`, a copy of it, or QEMU's ELF dumps, through positioned reads ([`ReadAt`]).
 //! [`Vm`] walks the kernel's page tables, [`MemMap`] finds its `struct page`s, [`Classifier`] says which pages a
-//! dump of some [`Level`] has, by makedumpfile's rules, and [`dmesg`] prints the log. All sizes are bounded and
+//! dump of some [`Level`] has, by makedumpfile's rules, [`dmesg`] prints the log, [`save`] writes a dump and
+//! [`KdumpFile`] reads one. All sizes are bounded and
 //! no input panics: the memory of a crashed machine may hold anything.
 //!
 //! ```
@@ -15,13 +16,19 @@
 mod bitmap;
 mod bytes;
 mod classify;
+mod codec;
 mod core;
 mod dmesg;
 mod elf;
 mod error;
+mod format;
+mod kdump;
 mod level;
 mod memmap;
+mod pack;
+mod priority;
 mod rules;
+mod save;
 mod source;
 mod vm;
 mod vmcoreinfo;
@@ -29,12 +36,15 @@ mod vmcoreinfo;
 pub use crate::core::{Core, PAGE, Physical};
 pub use bitmap::{Bitmap, WINDOW};
 pub use classify::{Classifier, Window};
+pub use codec::{Codec, CodecError};
 pub use dmesg::{LogError, LogSummary, dmesg};
 pub use elf::Segment;
 pub use error::CoreError;
+pub use kdump::{Checked, KdumpFile};
 pub use level::{Level, LevelError};
 pub use memmap::MemMap;
 pub use rules::{Kind, Rules};
+pub use save::{SaveError, SaveOptions, Saved, WriteAt, save};
 pub use source::ReadAt;
 pub use vm::Vm;
 pub use vmcoreinfo::Vmcoreinfo;

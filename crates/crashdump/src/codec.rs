@@ -1,0 +1,176 @@
+//! How the pages of a dump are packed.
+use crate::core::PAGE;
+use std::fmt;
+use std::io;
+use std::str::FromStr;
+
+/// A compression of the kdump-compressed format. Each page is packed by itself, and stays as it is where
+/// packing does not make it smaller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Codec {
+    /// zstd, level 1.
+    Zstd,
+    /// zlib, level 1: read by every version of makedumpfile and crash.
+    Zlib,
+    /// Raw snappy.
+    Snappy,
+    /// Pages as they are.
+    None,
+}
+
+/// A compression that this program does not write.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("compression {0:?}: expected zstd, zlib, snappy or none")]
+pub struct CodecError(String);
+
+impl Codec {
+    /// The bit of the format, in the header and in each page's descriptor.
+    #[must_use]
+    pub fn flag(self) -> u32 {
+        match self {
+            Self::None => 0,
+            Self::Zlib => 1,
+            Self::Snappy => 4,
+            Self::Zstd => 0x20,
+        }
+    }
+}
+
+impl fmt::Display for Codec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Zstd => "zstd",
+            Self::Zlib => "zlib",
+            Self::Snappy => "snappy",
+            Self::None => "none",
+        })
+    }
+}
+
+impl FromStr for Codec {
+    type Err = CodecError;
+
+    fn from_str(text: &str) -> Result<Self, CodecError> {
+        match text {
+            "zstd" => Ok(Self::Zstd),
+            "zlib" => Ok(Self::Zlib),
+            "snappy" => Ok(Self::Snappy),
+            "none" => Ok(Self::None),
+            _ => Err(CodecError(text.to_owned())),
+        }
+    }
+}
+
+enum State {
+    Zstd(zstd::bulk::Compressor<'static>),
+    Zlib(flate2::Compress),
+    Snappy(Box<snap::raw::Encoder>),
+    None,
+}
+
+/// Packs pages, one after the other, with one state for all.
+pub(crate) struct Packer {
+    codec: Codec,
+    state: State,
+    buffer: Vec<u8>,
+}
+
+impl Packer {
+    pub(crate) fn new(codec: Codec) -> io::Result<Self> {
+        let state = match codec {
+            Codec::Zstd => State::Zstd(zstd::bulk::Compressor::new(1)?),
+            Codec::Zlib => State::Zlib(flate2::Compress::new(flate2::Compression::fast(), true)),
+            Codec::Snappy => State::Snappy(Box::new(snap::raw::Encoder::new())),
+            Codec::None => State::None,
+        };
+        Ok(Self { codec, state, buffer: Vec::with_capacity(2 * PAGE as usize) })
+    }
+
+    /// Appends the page to `out`; the answer is the flag for its descriptor.
+    pub(crate) fn pack(&mut self, page: &[u8], out: &mut Vec<u8>) -> io::Result<u32> {
+        self.buffer.clear();
+        match &mut self.state {
+            State::Zstd(zstd) => {
+                zstd.compress_to_buffer(page, &mut self.buffer)?;
+            }
+            State::Zlib(zlib) => {
+                zlib.reset();
+                zlib.compress_vec(page, &mut self.buffer, flate2::FlushCompress::Finish)?;
+            }
+            State::Snappy(snappy) => {
+                self.buffer.resize(snap::raw::max_compress_len(page.len()), 0);
+                let n = snappy.compress(page, &mut self.buffer).map_err(io::Error::other)?;
+                self.buffer.truncate(n);
+            }
+            State::None => {}
+        }
+        if self.buffer.is_empty() || self.buffer.len() >= page.len() {
+            out.extend_from_slice(page);
+            return Ok(0);
+        }
+        out.extend_from_slice(&self.buffer);
+        Ok(self.codec.flag())
+    }
+}
+
+/// Unpacks one page; `Err` says what is wrong.
+pub(crate) fn unpack(flags: u32, packed: &[u8], page: &mut [u8]) -> Result<(), String> {
+    let wanted = page.len();
+    let found = match flags {
+        0 => {
+            let n = packed.len().min(wanted);
+            page.iter_mut().zip(packed).for_each(|(to, from)| *to = *from);
+            if packed.len() > wanted { packed.len() } else { n }
+        }
+        1 => {
+            let mut zlib = flate2::Decompress::new(true);
+            zlib.decompress(packed, page, flate2::FlushDecompress::Finish).map_err(|e| e.to_string())?;
+            zlib.total_out() as usize
+        }
+        4 => {
+            let len = snap::raw::decompress_len(packed).map_err(|e| e.to_string())?;
+            if len > wanted {
+                len
+            } else {
+                snap::raw::Decoder::new().decompress(packed, page).map_err(|e| e.to_string())?
+            }
+        }
+        0x20 => zstd::bulk::decompress_to_buffer(packed, page).map_err(|e| e.to_string())?,
+        2 => return Err("packed by lzo, which this program does not read".to_owned()),
+        other => return Err(format!("flags {other:#x}, expected 0, 1 (zlib), 4 (snappy) or 0x20 (zstd)")),
+    };
+    if found == wanted { Ok(()) } else { Err(format!("{found} bytes, expected {wanted}")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_packed_unpacks(seed in any::<u8>(), noise in prop::collection::vec(any::<u8>(), 0..4096)) {
+            let mut page = vec![seed; 4096];
+            page.iter_mut().zip(&noise).for_each(|(to, from)| *to = *from);
+            for codec in [Codec::Zstd, Codec::Zlib, Codec::Snappy, Codec::None] {
+                let mut packer = Packer::new(codec).unwrap();
+                let (mut packed, mut back) = (Vec::new(), vec![1; 4096]);
+                let first = packer.pack(&page, &mut packed).unwrap();
+                let len = packed.len();
+                prop_assert!(len <= 4096);
+                // The state serves page after page.
+                prop_assert_eq!(packer.pack(&page, &mut packed).unwrap(), first);
+                prop_assert_eq!(&packed[..len], &packed[len..]);
+                unpack(first, &packed[len..], &mut back).unwrap();
+                prop_assert_eq!(&back, &page);
+                prop_assert_eq!(codec.to_string().parse(), Ok(codec));
+            }
+        }
+
+        #[test]
+        fn damaged_pages_are_errors(flags in prop::sample::select(vec![0_u32, 1, 4, 0x20, 2, 9]),
+                                    packed in prop::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert!(unpack(flags, &packed, &mut [0; 4096]).is_err());
+        }
+    }
+}
