@@ -15,25 +15,36 @@
 //! assert!(facts.error.is_none());
 //! ```
 //!
+//! [`survey`] asks an installed tool, [`health`] says what is not well, and [`commands`] gives the exact
+//! command lines of a [`Change`] without running them.
+//!
 //! To add a vendor: a word in [`Tool`], a module under `parse` that fills [`Facts`], and captures of
 //! the real tool for its test.
 mod capture;
+mod change;
 mod facts;
+mod health;
 mod model;
 mod parse;
 mod problem;
+mod shape;
 mod size;
+mod survey;
 mod text;
 mod tool;
 mod words;
 
 pub use capture::Capture;
+pub use change::{Change, ChangeError, NewArray, commands};
 pub use facts::{Difference, compare, render};
+pub use health::{Finding, Severity, health};
 pub use model::{
     Array, Battery, Completed, Controller, Details, Drive, Enclosure, Facts, Group, Member, Task,
 };
 pub use parse::parse;
 pub use problem::{Problem, ProblemKind};
+pub use shape::{ShapeError, data_drives, distinct, natural_spans};
 pub use size::{Size, Unit};
+pub use survey::{Answer, survey};
 pub use tool::{Tool, UnknownTool};
 pub use words::{ArrayState, DriveState, Level, Spare, TaskKind};

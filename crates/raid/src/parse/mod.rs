@@ -42,7 +42,15 @@ fn one(tool: Tool, capture: &Capture, facts: &mut Facts) {
         if matches!(tool, Tool::Megacli | Tool::Arcconf | Tool::Areca) {
             facts.complete.insert(capture.name.clone(), false);
         }
-        facts.fail(Problem::new(ProblemKind::EmptyOutput));
+        let complaint = capture.err.as_deref().map(String::from_utf8_lossy);
+        let complaint =
+            complaint.as_deref().and_then(|text| text.lines().map(str::trim).find(|l| !l.is_empty()));
+        let mut problem = match complaint {
+            Some(line) => Problem::said(ProblemKind::ToolError, line),
+            None => Problem::new(ProblemKind::EmptyOutput),
+        };
+        problem.exit_code = capture.rc;
+        facts.fail(problem);
     } else {
         match tool {
             Tool::Megacli => megacli::read(capture, &text, facts),

@@ -443,7 +443,7 @@ fn task(row: &Json, controller: Option<&str>, facts: &mut Facts) {
 
 fn drive_details(path: &str, data: &Json, controller: &Option<String>, facts: &mut Facts) {
     let path = path.trim().trim_start_matches("Drive ");
-    let Some(drive) = facts.drives.last_mut().filter(|d| d.controller == *controller && path_is(path, d))
+    let Some(drive) = facts.drives.iter_mut().rfind(|d| d.controller == *controller && path_is(path, d))
     else {
         return;
     };
