@@ -36,6 +36,8 @@ pub struct Facts {
     pub foreign: Vec<Details>,
     /// Number of foreign configurations by controller.
     pub foreign_configs: BTreeMap<String, u64>,
+    /// How many drives carry a foreign configuration, where the tool counts them.
+    pub foreign_pds: Option<u64>,
     /// By capture: whether the tool's closing line was seen; absent for tools without one.
     pub complete: BTreeMap<String, bool>,
     /// By capture: the exit code that MegaCli printed, which is no process status.

@@ -118,8 +118,10 @@ impl Reader {
         } else if indent(line) == 0 && (lower.ends_with(" information") || lower.ends_with(" info")) {
             self.section = match lower.trim_end_matches(" information") {
                 "controller" => {
-                    let id = self.id.clone().unwrap_or_default();
-                    facts.controllers.push(Controller { id, ..Controller::default() });
+                    // `LIST` names controllers in its rows.
+                    if let Some(id) = self.id.clone() {
+                        facts.controllers.push(Controller { id, ..Controller::default() });
+                    }
                     Section::Controller
                 }
                 "logical device" => Section::Arrays,
@@ -181,13 +183,16 @@ impl Reader {
             }
             return;
         }
-        let Some(controller) = facts.controllers.last_mut() else { return };
+        if let Some(id) =
+            key.strip_prefix("controller ").and_then(|rest| rest.strip_suffix(':')).and_then(number)
+        {
+            facts.controllers.push(listed(id, value));
+            return;
+        }
+        let Some(controller) = facts.controllers.last_mut().filter(|_| self.id.is_some()) else { return };
         match key {
             "controller status" => {
-                controller.state = Some(match value {
-                    "Optimal" | "Okay" | "OK" | "Ok" => ArrayState::Optimal,
-                    _ => ArrayState::Other(value.to_owned()),
-                });
+                controller.state = Some(controller_state(value));
                 controller.state_raw = Some(value.to_owned());
             }
             "controller mode" => controller.mode = filled(value),
@@ -231,6 +236,32 @@ impl Reader {
             "percentage complete" => task.percent = number(value).map(Into::into),
             _ => {}
         }
+    }
+}
+
+/// `Optimal, Slot 3, RAID (Expose RAW), Adaptec ASR8805, 6A4363C5C43, 50000D1703E58780`
+fn listed(id: u64, value: &str) -> Controller {
+    let parts: Vec<&str> = value.split(',').map(str::trim).collect();
+    let part = |at: usize| parts.get(at).copied().and_then(filled);
+    let mut controller = Controller {
+        id: id.to_string(),
+        state: part(0).as_deref().map(controller_state),
+        state_raw: part(0),
+        mode: part(2),
+        model: part(3),
+        serial: part(4),
+        ..Controller::default()
+    };
+    if let Some(slot) = part(1).and_then(|text| text.strip_prefix("Slot").and_then(filled)) {
+        put(&mut controller.details, "slot", slot);
+    }
+    controller
+}
+
+fn controller_state(value: &str) -> ArrayState {
+    match value {
+        "Optimal" | "Okay" | "OK" | "Ok" => ArrayState::Optimal,
+        _ => ArrayState::Other(value.to_owned()),
     }
 }
 

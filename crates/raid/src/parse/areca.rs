@@ -42,6 +42,8 @@ pub(super) fn read(capture: &Capture, text: &str, facts: &mut Facts) {
             if done.is_none() {
                 facts.malformed_rows.push(trimmed.to_owned());
             }
+        } else if let Some((key, value)) = trimmed.split_once(" : ").filter(|_| table.is_none()) {
+            record(key.trim(), value.trim(), facts);
         } else if trimmed.starts_with("Controller#")
             && let Some((_, model)) = trimmed.split_once(':')
         {
@@ -53,6 +55,35 @@ pub(super) fn read(capture: &Capture, text: &str, facts: &mut Facts) {
     facts.complete.insert(capture.name.clone(), trailer);
     if !trailer {
         facts.fail(Problem::new(ProblemKind::Truncated));
+    }
+}
+
+/// A line of `disk info drv=n`: `Model Name                         : ST31500341AS`.
+fn record(key: &str, value: &str, facts: &mut Facts) {
+    if matches!(key, "IDE Channel" | "SATA Channel" | "SAS Channel" | "Device Location") {
+        let slot = filled(value);
+        facts.drives.push(Drive { key: value.to_owned(), slot, ..Drive::default() });
+        return;
+    }
+    let Some(drive) = facts.drives.last_mut() else { return };
+    match key {
+        "Model Name" => drive.model = filled(value),
+        "Serial Number" => drive.serial = filled(value),
+        "Firmware Rev." => drive.firmware = filled(value),
+        "Disk Capacity" => drive.size = Size::decimal(value),
+        "Media Error Count" => drive.media_errors = number(value),
+        "Device State" => {
+            drive.state = Some(match value.to_ascii_lowercase().as_str() {
+                "normal" | "raidset member" => DriveState::Online,
+                "failed" => DriveState::Failed,
+                "free" => DriveState::Ready,
+                "hotspare" | "hot spare" => DriveState::Spare,
+                "pass through" => DriveState::Jbod,
+                _ => DriveState::Other(value.to_owned()),
+            });
+            drive.state_raw = filled(value);
+        }
+        _ => {}
     }
 }
 

@@ -163,6 +163,8 @@ impl Reader {
             .split_once('(')
             .and_then(|(_, rest)| rest.rsplit_once(')'))
             .and_then(|(word, _)| filled(word));
+        // `array A (SAS, Unused Space: 0 MB)` tells no state.
+        let state_raw = state_raw.filter(|word| !word.contains([',', ':']));
         self.group = Some(letter.to_owned());
         self.place = Place::Array;
         self.at = At::Group;

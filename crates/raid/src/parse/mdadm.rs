@@ -22,12 +22,24 @@ pub(super) fn read(captures: &[Capture], facts: &mut Facts) {
         }
     }
     facts.arrays.sort_by_cached_key(|array| natural(&array.id));
+    let metadata =
+        |a: &Array| a.details.get("metadata").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let containers: Vec<String> =
+        facts.arrays.iter().filter(|a| metadata(a) == "external:imsm").map(|a| a.id.clone()).collect();
     for seen in details {
         match facts.arrays.iter_mut().find(|array| array.id == seen.id) {
-            Some(array) => join(array, &seen),
+            Some(array) => join(array, &seen, imsm(array, &containers)),
             None => facts.arrays.push(alone(&seen)),
         }
     }
+}
+
+/// Whether the array is a container of Intel's metadata or lies in one: only these keep lists of bad
+/// blocks outside of the kernel.
+fn imsm(array: &Array, containers: &[String]) -> bool {
+    let metadata = array.details.get("metadata").and_then(Value::as_str).unwrap_or_default();
+    let parent = metadata.strip_prefix("external:/").and_then(|rest| rest.split('/').next());
+    metadata == "external:imsm" || parent.is_some_and(|parent| containers.iter().any(|c| c == parent))
 }
 
 /// `md9` before `md10`.
@@ -49,7 +61,9 @@ fn refusal(capture: &Capture) -> Option<Problem> {
         () if lower.contains("no such file") || lower.contains("no such device") => ProblemKind::NotFound,
         () if lower.contains("does not appear to be an md device") => ProblemKind::NotMd,
         () if lower.contains("no md superblock") => ProblemKind::NoSuperblock,
-        () if capture.rc == Some(2) || lower.contains("invalid") => ProblemKind::Usage,
+        () if capture.rc == Some(2) || lower.contains("invalid") || lower.contains("needed for level") => {
+            ProblemKind::Usage
+        }
         () => ProblemKind::ToolError,
     };
     let mut problem = Problem::said(kind, message);
@@ -112,15 +126,17 @@ fn member(line: &str) -> Option<Row> {
 }
 
 /// Adds what only `--detail` knows, in the words of the kernel's `md/` files.
-fn join(array: &mut Array, detail: &Detail) {
+fn join(array: &mut Array, detail: &Detail, imsm: bool) {
     let active = array.details.get("active").and_then(Value::as_bool).unwrap_or(false);
     let failed = detail.state.iter().any(|word| word == "FAILED");
     let external =
         array.details.get("metadata").and_then(Value::as_str).is_some_and(|m| m.starts_with("external:"));
-    let imsm = external && detail.version.as_deref().is_none_or(|v| v == "imsm");
+    let read_only = array.details.get("read_only").and_then(Value::as_str);
     let first = detail.state.first().map_or("", String::as_str);
     let array_state = match first {
         _ if !active => "inactive",
+        _ if read_only == Some("auto-read-only") => "read-auto",
+        _ if read_only == Some("read-only") => "readonly",
         // The update of the superblocks waits for members that are gone.
         _ if failed => "write-pending",
         "" => "clean",
@@ -209,7 +225,10 @@ fn role(
 
 fn action(detail: &Detail, array: &Array) -> &'static str {
     let doing = |word: &str| detail.state.iter().any(|w| w.starts_with(word));
+    let pending = array.op.as_ref().and_then(|op| op.details.get("waiting")).is_some_and(|w| w == "PENDING");
     match () {
+        // A read-only array has not begun.
+        () if pending => "idle",
         () if doing("recovering") => "recover",
         () if doing("resyncing") => "resync",
         () if doing("reshaping") => "reshape",
@@ -260,6 +279,6 @@ fn alone(detail: &Detail) -> Array {
     if let Some(count) = detail.raid_devices {
         put(&mut array.details, "raid_disks", count);
     }
-    join(&mut array, detail);
+    join(&mut array, detail, detail.version.as_deref() == Some("imsm"));
     array
 }

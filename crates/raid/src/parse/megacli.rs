@@ -43,10 +43,18 @@ pub(super) fn read(capture: &Capture, text: &str, facts: &mut Facts) {
         // With `-adpCount` the printed code is the count.
         let nothing = reader.found == facts.arrays.len().saturating_add(facts.drives.len());
         if nothing && facts.bbu.is_empty() {
-            let mut problem = Problem::new(ProblemKind::CommandFailure);
+            let says =
+                text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with("Exit Code"));
+            let says = says.unwrap_or_default();
+            let token = says.to_ascii_lowercase().contains("invalid input");
+            let kind = if token { ProblemKind::SyntaxError } else { ProblemKind::CommandFailure };
+            let mut problem = if says.is_empty() { Problem::new(kind) } else { Problem::said(kind, says) };
             problem.printed_exit_code = reader.exit;
             facts.fail(problem);
         }
+    }
+    if facts.controller_count == Some(0) {
+        facts.fail(Problem::new(ProblemKind::NoController));
     }
 }
 
@@ -93,6 +101,7 @@ impl Reader {
             }
             "physical disk" | "pd" => self.nested = true,
             "virtual drive" | "virtual disk" | "cachecade virtual drive" => self.array(&key, value, facts),
+            "controller count" => facts.controller_count = number(value),
             "batterytype" => self.battery(facts, value),
             "inquiry data" => {
                 // Leading blanks belong to the field, trailing ones are padding.

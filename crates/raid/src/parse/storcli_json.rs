@@ -83,7 +83,9 @@ pub(super) fn outcome(result: Completed, facts: &mut Facts) {
             () => ProblemKind::CommandFailure,
         };
         let mut problem = Problem::said(kind, &message);
-        problem.code = row.and_then(|row| row.get("ErrCd")).and_then(Value::as_i64);
+        problem.code = row.and_then(|row| row.get("ErrCd")).and_then(|code| {
+            code.as_i64().or_else(|| code.as_str().and_then(|text| text.trim().parse().ok()))
+        });
         facts.fail(problem);
     }
     facts.results.push(result);
@@ -138,8 +140,12 @@ fn walk(data: &Json, controller: &Option<String>, facts: &mut Facts) {
             drive_details(path, value, controller, facts);
         } else if key == "System Overview" {
             rows.iter().for_each(|row| overview(row, facts));
-        } else if key == "Physical Device Information" && rows.is_empty() {
+        } else if key == "Physical Device Information" && !rows.iter().any(|row| row.get("EID:Slt").is_some())
+        {
             walk(value, controller, facts);
+            rows.iter().for_each(|row| walk(row, controller, facts));
+        } else if key.eq_ignore_ascii_case("total foreign pds") {
+            facts.foreign_pds = value.word().and_then(|text| text.parse().ok());
         } else if let Some(number) = key.strip_prefix("PDs for VD ") {
             let keys: Vec<Member> = rows
                 .iter()
@@ -461,7 +467,11 @@ fn drive_details(path: &str, data: &Json, controller: &Option<String>, facts: &m
                 Some("4 KB" | "4KB" | "4096B" | "4 KiB") => 4096,
                 _ => 512,
             };
-            if let Some(exact) = section.text("Coerced size").and_then(|text| size(&text, sector)) {
+            if let Some(exact) = section
+                .text("Coerced size")
+                .or_else(|| section.text("Raw size"))
+                .and_then(|text| size(&text, sector))
+            {
                 drive.size =
                     drive.size.take().map(|printed| printed.exact(exact.bytes_exact)).or(Some(exact));
             }

@@ -49,6 +49,11 @@ pub(super) fn read(capture: &Capture, text: &str, facts: &mut Facts) {
     if !seen {
         facts.fail(Problem::new(ProblemKind::EmptyOutput));
     }
+    let last = text.lines().rev().map(str::trim).find(|line| !line.is_empty());
+    if last.is_some() && facts.malformed_rows.last().map(String::as_str) == last {
+        // No closing line: a last row that is short is the only sign.
+        facts.fail(Problem::new(ProblemKind::Truncated));
+    }
 }
 
 /// `c0` of `tw_cli info c0 unitstatus` and of `tw_cli /c0/e0 show`.
