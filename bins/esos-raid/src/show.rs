@@ -13,6 +13,10 @@ struct Everything {
 
 fn installed(tool: Tool, root: &Path) -> Option<&'static str> {
     let below = |path: &&&str| root.join(path.trim_start_matches('/')).is_file();
+    // Without the kernel's md there are no arrays that mdadm could show.
+    if tool == Tool::Mdadm && !root.join("proc/mdstat").exists() {
+        return None;
+    }
     tool.programs().iter().find(below).copied()
 }
 
@@ -27,7 +31,14 @@ fn ask(ui: &mut Ui) -> Result<Everything, Failure> {
     for tool in Tool::ALL {
         let Some(program) = installed(tool, Path::new("/")) else { continue };
         match survey(tool, program, &HostRunner) {
-            Ok(answer) => everything.answers.push(answer),
+            Ok(answer) => {
+                let facts = &answer.facts;
+                for problem in facts.error.iter().chain(&facts.more_errors).filter(|p| !p.kind.is_normal()) {
+                    ui.warn(format!("{tool}: {problem}"));
+                    everything.failed.push((tool, problem.to_string()));
+                }
+                everything.answers.push(answer);
+            }
             Err(error) => {
                 ui.warn(format!("{tool}: {error}"));
                 everything.failed.push((tool, error.to_string()));
@@ -35,7 +46,7 @@ fn ask(ui: &mut Ui) -> Result<Everything, Failure> {
         }
     }
     if everything.answers.is_empty() && everything.failed.is_empty() {
-        let message = "no RAID tool is installed";
+        let message = "no RAID tool is installed, and the kernel's md is not loaded";
         return Err(
             Failure::new(Exit::Unavailable, message).help("`esos-raid tools` says which one this box needs")
         );

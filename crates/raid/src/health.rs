@@ -1,5 +1,5 @@
 //! What is not well.
-use crate::{Array, ArrayState, Drive, DriveState, Facts, Level, ProblemKind};
+use crate::{Array, ArrayState, Drive, DriveState, Facts, Level};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -73,7 +73,7 @@ pub fn health(facts: &Facts) -> Vec<Finding> {
     }
     for problem in facts.error.iter().chain(&facts.more_errors) {
         // No arrays, and no battery, are what they are.
-        if !matches!(problem.kind, ProblemKind::NoLogicalDrives | ProblemKind::ComponentAbsent) {
+        if !problem.kind.is_normal() {
             list.add(Severity::Warn, "tool".to_owned(), problem.to_string());
         }
     }

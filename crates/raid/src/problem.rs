@@ -42,6 +42,14 @@ pub enum ProblemKind {
     Unparsable,
 }
 
+impl ProblemKind {
+    /// Whether it only says that something is not fitted or not configured: no arrays, no battery.
+    #[must_use]
+    pub fn is_normal(self) -> bool {
+        matches!(self, Self::NoLogicalDrives | Self::ComponentAbsent)
+    }
+}
+
 /// What went wrong in one capture.
 #[derive(Debug, Clone, PartialEq, Serialize, thiserror::Error)]
 #[error("{}{}{}", kind_text(*.kind), at(.capture.as_deref(), *.line), said(.message.as_deref()))]

@@ -104,6 +104,26 @@ fn a_cut_output_says_so() {
 }
 
 #[test]
+fn hp_tells_states_in_three_forms() {
+    let text = "Smart Array P410i in Slot 0 (Embedded)    (sn: 5001438)\n\n   array A (SAS, Unused Space: 0  MB)\n\n      \
+        logicaldrive 1 (136.7 GB, RAID 1+0, Recovering, 45% complete)\n\n      \
+        physicaldrive 1I:1:1 (port 1I:box 1:bay 1, SAS, 146 GB, Rebuilding)\n   unassigned\n\n      \
+        physicaldrive 1I:1:2 (port 1I:box 1:bay 2, SAS, 146 GB, OK)\n";
+    let facts = read(Tool::Ssacli, "ssacli ctrl all show config", text);
+    let array = &facts.arrays[0];
+    assert_eq!(array.op.as_ref().and_then(|op| op.percent.as_ref()).and_then(|p| p.as_u64()), Some(45));
+    assert_eq!(facts.groups[0].state_raw, None);
+    let states: Vec<&str> =
+        facts.drives.iter().filter_map(|d| d.state.as_ref()).map(|s| s.as_str()).collect();
+    assert_eq!(states, ["rebuilding", "ready"]);
+    let text = "\nSmart Array P410i in Slot 0 (Embedded)\n\n   logicaldrive 1 (136.7 GB, RAID 1): Failed\n   \
+        physicaldrive 1I:1:1 (port 1I:box 1:bay 1, 146 GB): Predictive Failure\n";
+    let facts = read(Tool::Ssacli, "ssacli ctrl slot=0 ld all show status", text);
+    assert_eq!(facts.arrays[0].state.as_ref().map(|s| s.as_str()), Some("failed"));
+    assert_eq!(facts.drives[0].state.as_ref().map(|s| s.as_str()), Some("predictive_failure"));
+}
+
+#[test]
 fn unknown_words_survive_and_are_told() {
     let text = "Personalities : [raid1]\nmd0 : active raid1 sda[0] sdb[1]\n      64 blocks [2/1] [U_]\n\nunused devices: <none>\n";
     let facts = read(Tool::Mdstat, "cat /proc/mdstat", text);

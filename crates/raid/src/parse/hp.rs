@@ -182,11 +182,19 @@ impl Reader {
 
     /// `1 (838.3 GB, RAID 1, OK)`
     fn logical(&mut self, rest: &str, facts: &mut Facts) {
-        let parts = rest.split_once('(').and_then(|(id, inner)| Some((id.trim(), inner.rsplit_once(')')?.0)));
-        let fields = parts.and_then(|(id, inner)| {
+        let parts = rest.split_once('(').and_then(|(id, inner)| {
+            let (inner, after) = inner.rsplit_once(')')?;
+            // `show status` puts the state behind: `1 (136.7 GB, RAID 1): OK`.
+            let inner = match after.trim().strip_prefix(':') {
+                Some(state) => format!("{inner}, {}", state.trim()),
+                None => inner.to_owned(),
+            };
+            Some((id.trim(), inner))
+        });
+        let fields = parts.as_ref().and_then(|(id, inner)| {
             let (size, inner) = inner.split_once(',')?;
             let (level, state) = inner.split_once(',')?;
-            Some((id, Size::binary(size)?, level.trim(), state.trim()))
+            Some((*id, Size::binary(size)?, level.trim(), state.trim()))
         });
         let Some((id, size, level, state)) = fields else {
             facts.malformed_rows.push(format!("logicaldrive {rest}"));
@@ -212,7 +220,14 @@ impl Reader {
     /// A drive of a list, or the heading of its details.
     fn physical(&mut self, rest: &str, facts: &mut Facts) {
         let (key, inner) = match rest.split_once('(') {
-            Some((key, inner)) => (key.trim(), Some(inner.rsplit_once(')').map_or(inner, |(text, _)| text))),
+            Some((key, inner)) => {
+                let (inner, after) = inner.rsplit_once(')').unwrap_or((inner, ""));
+                let inner = match after.trim().strip_prefix(':') {
+                    Some(state) => format!("{inner}, {}", state.trim()),
+                    None => inner.to_owned(),
+                };
+                (key.trim(), Some(inner))
+            }
             None => (rest.trim(), None),
         };
         if key.is_empty() || key.contains(char::is_whitespace) {
@@ -238,7 +253,7 @@ impl Reader {
         }
         match inner {
             Some(inner) => {
-                if found.is_none() && !listed(inner, drive) {
+                if found.is_none() && !listed(&inner, drive) {
                     facts.malformed_rows.push(format!("physicaldrive {rest}"));
                     facts.drives.truncate(at);
                     return;
@@ -429,11 +444,14 @@ fn listed(inner: &str, drive: &mut Drive) -> bool {
     if let Some(bay) = place.split_once("bay ").and_then(|(_, rest)| number(rest)) {
         put(&mut drive.details, "bay", bay.to_string());
     }
-    let (Some(interface), Some(size), Some(state)) = (parts.next(), parts.next(), parts.next()) else {
-        return false;
-    };
-    drive.interface = filled(interface);
-    drive.size = Size::decimal(size);
+    let Some(mut next) = parts.next() else { return false };
+    // `show status` has no interface.
+    if Size::decimal(next).is_none() {
+        drive.interface = filled(next);
+        next = parts.next().unwrap_or_default();
+    }
+    drive.size = Size::decimal(next);
+    let Some(state) = parts.next() else { return false };
     drive.state_raw = filled(state);
     let rest: Vec<&str> = parts.collect();
     let rest = rest.join(", ");

@@ -11,14 +11,19 @@ pub(super) fn read(captures: &[Capture], facts: &mut Facts) {
         let text = capture.text();
         let words: Vec<&str> = capture.cmd.split_whitespace().collect();
         if words.iter().any(|word| word.ends_with("mdstat")) {
-            mdstat::read(&text, facts);
+            if !text.trim().is_empty() {
+                mdstat::read(&text, facts);
+            }
         } else if words.contains(&"--detail") && !words.contains(&"--export") && !words.contains(&"--scan") {
             details.extend(detail(&text));
         }
         if let Some(problem) = refusal(capture) {
             facts.fail(problem);
         } else if text.trim().is_empty() && !words.contains(&"--scan") && capture.rc != Some(0) {
-            facts.fail(Problem::new(ProblemKind::EmptyOutput));
+            let mut problem = Problem::new(ProblemKind::EmptyOutput);
+            problem.message =
+                capture.err.as_deref().map(|err| String::from_utf8_lossy(err).trim().to_owned());
+            facts.fail(problem);
         }
     }
     facts.arrays.sort_by_cached_key(|array| natural(&array.id));
