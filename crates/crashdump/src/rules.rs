@@ -20,6 +20,19 @@ pub enum Kind {
     Offline,
 }
 
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Free => "free",
+            Self::Cache => "cache",
+            Self::CachePrivate => "cache_private",
+            Self::User => "user",
+            Self::Poisoned => "poisoned",
+            Self::Offline => "offline",
+        })
+    }
+}
+
 /// How this kernel encodes the size and use of a compound page.
 #[derive(Clone, Copy, Debug)]
 enum Compound {

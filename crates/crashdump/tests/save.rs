@@ -3,7 +3,8 @@
 mod common;
 use common::{recorded_dmesg, skeleton};
 use esos_crashdump::{
-    Classifier, Codec, Core, KdumpFile, Level, PAGE, Physical, ReadAt, SaveOptions, Vm, WriteAt, dmesg, save,
+    Classifier, Codec, Core, KdumpFile, Level, Manifest, PAGE, PanicScan, Physical, ReadAt, SaveOptions, Vm,
+    WriteAt, dmesg, save,
 };
 use std::cell::RefCell;
 use std::io;
@@ -133,4 +134,28 @@ fn a_cut_file_gives_the_log() {
     let file = KdumpFile::open(bytes).unwrap();
     assert_eq!(log_of(&file), recorded_dmesg());
     assert!(file.check().unwrap().bad > 0);
+}
+
+#[test]
+fn the_manifest_finds_every_damage() {
+    let core = Core::open(skeleton()).unwrap();
+    let out = MemFile::new(usize::MAX);
+    let saved = save(&core, &OPTIONS, &out).unwrap();
+    let mut scan = PanicScan::default();
+    dmesg(&Vm::new(&core).unwrap(), &mut scan).unwrap();
+    let panic = scan.finish();
+    assert_eq!(panic.reason.as_deref(), Some("sysrq triggered crash"));
+    assert!(panic.stack.iter().any(|frame| frame.starts_with("sysrq_handle_crash+0x")), "{panic:?}");
+    let mut bytes = out.bytes.into_inner();
+    let manifest = Manifest::new(&core, &OPTIONS, &saved, panic, &bytes).unwrap();
+    assert_eq!(manifest.kernel.as_deref(), Some("6.12.117+deb12-amd64"));
+    let manifest: Manifest = serde_json::from_str(&serde_json::to_string(&manifest).unwrap()).unwrap();
+    assert_eq!(manifest.compare(&bytes).unwrap(), [""; 0]);
+    for at in [0, 4096, bytes.len() / 2, bytes.len() - 1] {
+        bytes[at] ^= 1;
+        assert_eq!(manifest.compare(&bytes).unwrap().len(), 1, "byte {at}");
+        bytes[at] ^= 1;
+    }
+    bytes.pop();
+    assert_eq!(manifest.compare(&bytes).unwrap().len(), 1);
 }
