@@ -1,0 +1,30 @@
+//! `esos-crash`: kernel crash dumps.
+mod args;
+mod files;
+mod look;
+mod save;
+
+use args::{Args, Verb};
+use esos_cli::{Exit, Failure, OrExit, Ui};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    esos_cli::main(|args: Args, ui: &mut Ui| -> Result<Exit, Failure> {
+        match &args.verb {
+            Verb::Save(save) => save::run(save, ui),
+            Verb::Verify { file } => look::verify(file, ui),
+            Verb::Show { file } => look::show(file, ui),
+            Verb::List { dir } => look::list(dir.as_deref(), ui),
+            Verb::Dmesg { file } => {
+                let mut log = Vec::new();
+                let result = look::open(file)?.log(&mut log);
+                ui.raw(&log)?;
+                let summary = result.or_exit(Exit::Invalid)?;
+                if summary.lost > 0 {
+                    ui.warn(format!("{} records are damaged or were overwritten", summary.lost));
+                }
+                Ok(Exit::Done)
+            }
+        }
+    })
+}

@@ -1,0 +1,88 @@
+//! The commands on the recorded core, as an operator types them.
+#![allow(clippy::unwrap_used, reason = "this is a test, its helpers too")]
+use esos_hostfs::TempDir;
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn crash(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_esos-crash")).args(args).output().unwrap()
+}
+
+fn json(args: &[&str]) -> Value {
+    let out = crash(args);
+    assert!(out.status.success(), "{args:?}: {out:?}");
+    serde_json::from_slice(&out.stdout).unwrap()
+}
+
+fn unpack(to: &Path) {
+    let packed = std::fs::File::open(esos_fixtures::path("crashdump/r2-6.12.skel.zst")).unwrap();
+    let mut from = zstd::Decoder::new(packed).unwrap();
+    let file = std::fs::File::create(to).unwrap();
+    // Blocks of zeros become holes.
+    let mut block = vec![0; 1 << 16];
+    let mut at = 0;
+    loop {
+        let mut n = 0;
+        while n < block.len() {
+            match std::io::Read::read(&mut from, &mut block[n..]).unwrap() {
+                0 => break,
+                more => n += more,
+            }
+        }
+        if block[..n].iter().any(|b| *b != 0) {
+            std::os::unix::fs::FileExt::write_all_at(&file, &block[..n], at).unwrap();
+        }
+        at += n as u64;
+        if n < block.len() {
+            return file.set_len(at).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_core_is_saved_checked_and_read() {
+    let dir = TempDir::new("crash").unwrap();
+    let name = |n: &str| dir.path().join(n).to_str().unwrap().to_owned();
+    let (core, dump) = (name("vmcore"), name("one.kdump"));
+    unpack(Path::new(&core));
+
+    let saved = json(&[
+        "save",
+        &core,
+        "--out",
+        &dump,
+        "--level",
+        "31",
+        "--compress",
+        "zstd",
+        "--workers",
+        "2",
+        "--json",
+    ]);
+    assert_eq!(saved["data"]["pages"], 20_335);
+    assert_eq!(saved["data"]["complete"], true);
+    let again = crash(&["save", &core, "--out", &dump, "--level", "31"]);
+    assert_eq!(again.status.code(), Some(5), "nothing is overwritten: {again:?}");
+
+    let log = std::fs::read(esos_fixtures::path("crashdump/r2-6.12.skel.dmesg")).unwrap();
+    assert!(std::fs::read(format!("{dump}.dmesg")).unwrap() == log);
+    for file in [&core, &dump] {
+        assert!(crash(&["dmesg", file]).stdout == log);
+        let shown = json(&["show", file, "--json"]);
+        assert_eq!(shown["data"]["reason"], "sysrq triggered crash");
+        assert_eq!(shown["data"]["kernel"], "6.12.117+deb12-amd64");
+    }
+    assert_eq!(json(&["verify", &dump, "--json"])["data"]["problems"], Value::Array(Vec::new()));
+    let listed = json(&["list", dir.path().to_str().unwrap(), "--json"]);
+    assert_eq!(listed["data"][0]["file"], dump.as_str());
+
+    let mut bytes = std::fs::read(&dump).unwrap();
+    let last = bytes.len() - 5;
+    bytes[last] ^= 0x40;
+    std::fs::write(&dump, bytes).unwrap();
+    let damaged = crash(&["verify", &dump]);
+    assert_eq!(damaged.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&damaged.stdout).contains("checksum"), "{damaged:?}");
+    assert_eq!(crash(&["show", &format!("{dump}.dmesg")]).status.code(), Some(3));
+}
