@@ -2,7 +2,7 @@
 use crate::{ArrayState, DriveState, Level, Problem, Size, Spare, TaskKind};
 use serde::Serialize;
 use serde_json::{Number, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// What only one tool prints, by name.
 pub type Details = BTreeMap<String, Value>;
@@ -43,6 +43,9 @@ pub struct Facts {
     /// By capture: the exit code that MegaCli printed, which is no process status.
     #[serde(skip)]
     pub printed_exit_codes: BTreeMap<String, u64>,
+    /// Where drives are in their list, as far as it was looked at.
+    #[serde(skip)]
+    pub(crate) index: DriveIndex,
     /// What went wrong first.
     pub error: Option<Problem>,
     /// What went wrong after that.
@@ -271,7 +274,34 @@ pub struct Completed {
     pub detailed: Option<Vec<Details>>,
 }
 
+/// Finds drives by controller and key without going through the list each time.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct DriveIndex {
+    places: HashMap<String, usize>,
+    done: usize,
+}
+
+/// It holds nothing that the list does not hold.
+impl PartialEq for DriveIndex {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
 impl Facts {
+    /// Where a drive is in the list.
+    pub(crate) fn drive_at(&mut self, controller: Option<&str>, key: &str) -> Option<usize> {
+        let name = |controller: Option<&str>, key: &str| format!("{}\0{key}", controller.unwrap_or("\0"));
+        if self.index.done > self.drives.len() {
+            self.index = DriveIndex::default();
+        }
+        for (at, drive) in self.drives.iter().enumerate().skip(self.index.done) {
+            self.index.places.entry(name(drive.controller.as_deref(), &drive.key)).or_insert(at);
+        }
+        self.index.done = self.drives.len();
+        self.index.places.get(&name(controller, key)).copied()
+    }
+
     /// Keeps what went wrong; the first one is `error`.
     pub(crate) fn fail(&mut self, problem: Problem) {
         if self.error.is_none() {

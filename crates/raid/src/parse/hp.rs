@@ -5,6 +5,7 @@ use crate::{
     Array, ArrayState, Battery, Controller, Drive, DriveState, Facts, Group, Level, Member, Problem,
     ProblemKind, Size, Spare, Task, TaskKind,
 };
+use std::collections::BTreeSet;
 
 /// What the lines belong to.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -25,8 +26,8 @@ pub(super) fn read(text: &str, facts: &mut Facts) {
         controller: None,
         group: None,
         place: Place::Unknown,
-        detailed: Vec::new(),
-        listed: Vec::new(),
+        detailed: BTreeSet::new(),
+        listed: BTreeSet::new(),
     };
     let lines: Vec<&str> = text.lines().collect();
     let mut seen = false;
@@ -100,8 +101,8 @@ struct Reader {
     controller: Option<String>,
     group: Option<String>,
     place: Place,
-    detailed: Vec<String>,
-    listed: Vec<String>,
+    detailed: BTreeSet<String>,
+    listed: BTreeSet<String>,
 }
 
 impl Reader {
@@ -235,7 +236,7 @@ impl Reader {
             return;
         }
         let of_array = self.at == At::Array && self.place == Place::Array;
-        let found = facts.drives.iter().position(|d| d.key == key && d.controller == self.controller);
+        let found = facts.drive_at(self.controller.as_deref(), key);
         let at = found.unwrap_or(facts.drives.len());
         if found.is_none() {
             let mut drive =
@@ -256,11 +257,10 @@ impl Reader {
                 if found.is_none() && !listed(&inner, drive) {
                     facts.malformed_rows.push(format!("physicaldrive {rest}"));
                     facts.drives.truncate(at);
+                    facts.index = crate::model::DriveIndex::default();
                     return;
                 }
-                if !self.listed.iter().any(|k| k == key) {
-                    self.listed.push(key.to_owned());
-                }
+                self.listed.insert(key.to_owned());
                 placed(self.place, drive);
                 let member = Member { key: Some(key.to_owned()), ..Member::default() };
                 if let Some(array) = facts.arrays.last_mut().filter(|a| of_array && a.members.is_some()) {
@@ -268,7 +268,7 @@ impl Reader {
                 }
             }
             None => {
-                self.detailed.push(key.to_owned());
+                self.detailed.insert(key.to_owned());
                 placed(self.place, drive);
                 self.at = At::Drive(at);
             }

@@ -221,7 +221,7 @@ pub(super) fn drive(cells: &Cells<'_>, controller: &Option<String>, facts: &mut 
         facts.malformed_rows.push(cells.raw());
         return None;
     };
-    if facts.drives.iter().any(|d| d.key == key && d.controller == *controller) {
+    if facts.drive_at(controller.as_deref(), &key).is_some() {
         return Some(key);
     }
     let (enclosure, slot) = key.split_once(':')?;

@@ -209,7 +209,7 @@ fn port(cells: &Cells<'_>, named: &Option<String>, facts: &mut Facts) -> Option<
         known(name, facts)?;
     }
     let word = cell(cells, &["Status"])?;
-    if facts.drives.iter().any(|d| d.key == key && d.controller == *named) {
+    if facts.drive_at(named.as_deref(), &key).is_some() {
         return Some(());
     }
     if word == "NOT-PRESENT" || word == "NO-DEVICE" {

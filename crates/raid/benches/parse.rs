@@ -1,0 +1,115 @@
+//! Megabytes per second of each reader on made-up outputs, and whether twice the drives cost twice the time.
+#![allow(clippy::disallowed_methods, clippy::print_stdout, reason = "a benchmark measures and tells")]
+use esos_raid::{Capture, Tool, parse};
+use std::fmt::Write;
+use std::time::Instant;
+
+fn drives(tool: Tool, count: usize) -> (&'static str, String) {
+    let mut out = String::new();
+    let mut put = |text: String| out.write_str(&text).is_ok();
+    let cmd = match tool {
+        Tool::Megacli => {
+            put("Adapter #0\n\n".to_owned());
+            for n in 0..count {
+                put(format!(
+                    "Enclosure Device ID: 8\nSlot Number: {n}\nDevice Id: {n}\nMedia Error Count: 0\nPredictive Failure Count: 0\nCoerced Size: 931.0 GB [0x74600000 Sectors]\nFirmware state: Online, Spun Up\nInquiry Data: TOSHIBA MK1001TRKB      01068280A00QFM16\nForeign State: None\n\n"
+                ));
+            }
+            put("Exit Code: 0x00\n".to_owned());
+            "MegaCli64 -PDList -aALL -NoLog"
+        }
+        Tool::Arcconf => {
+            put("Controllers found: 1\nPhysical Device information\n".to_owned());
+            for n in 0..count {
+                put(format!(
+                    "      Device #{n}\n         Device is a Hard drive\n         State                              : Online\n         Reported Channel,Device(T:L)       : 0,{n}({n}:0)\n         Vendor                             : WDC\n         Model                              : WD20EFRX-68EUZN0\n         Serial number                      : WD-{n:08}\n         Total Size                         : 1907729 MB\n         S.M.A.R.T.                         : No\n"
+                ));
+            }
+            put("Command completed successfully.\n".to_owned());
+            "arcconf GETCONFIG 1 PD"
+        }
+        Tool::Storcli => {
+            put("Controller = 0\nStatus = Success\nDescription = None\n\nPD LIST :\n=======\n\n-----\nEID:Slt DID State DG Size Intf Med SED PI SeSz Model Sp\n-----\n".to_owned());
+            for n in 0..count {
+                put(format!("24:{n}     {n} Onln   0 278.464 GB SAS  HDD N   Y  512B AL13SEB300       U\n"));
+            }
+            put("-----\n".to_owned());
+            "storcli64 /c0 show all"
+        }
+        Tool::Perccli => {
+            put("{\"Controllers\":[{\"Command Status\":{\"Controller\":0,\"Status\":\"Success\"},\"Response Data\":{\"Drive Information\":[".to_owned());
+            for n in 0..count {
+                let comma = if n == 0 { "" } else { "," };
+                put(format!(
+                    "{comma}{{\"EID:Slt\":\"65:{n}\",\"DID\":{n},\"State\":\"Onln\",\"DG\":0,\"Size\":\"1.089 TB\",\"Intf\":\"SAS\",\"Med\":\"HDD\",\"Model\":\"ST1200MM0009    \",\"Sp\":\"U\"}}"
+                ));
+            }
+            put("]}}]}".to_owned());
+            "perccli64 /c0/eall/sall show J"
+        }
+        Tool::Ssacli => {
+            put("\nSmart Array P840 in Slot 1 (HBA Mode)\n\n   HBA Drives\n\n".to_owned());
+            for n in 0..count {
+                put(format!("      physicaldrive 1I:1:{n} (port 1I:box 1:bay {n}, SAS, 6001.1 GB, OK)\n"));
+            }
+            "ssacli ctrl slot=1 pd all show"
+        }
+        Tool::Areca => {
+            put("  # Ch# ModelName                       Capacity  Usage\n=====\n".to_owned());
+            for n in 1..=count {
+                put(format!(" {n} {n}  WDC WD7500AYYS-01RCA0            750.2GB  data\n"));
+            }
+            put("=====\nGuiErrMsg<0x00>: Success.\n".to_owned());
+            "cli64 disk info"
+        }
+        Tool::TwCli => {
+            put("Port   Status           Unit   Size        Blocks        Serial\n-----\n".to_owned());
+            for n in 0..count {
+                put(format!("p{n}     OK               -      931.51 GB   1953525168    9QJ1X1YY\n"));
+            }
+            "tw_cli info c0 drivestatus"
+        }
+        _ => {
+            put("Personalities : [raid1]\n".to_owned());
+            for n in 0..count {
+                put(format!(
+                    "md{n} : active raid1 sdb{n}[1] sda{n}[0]\n      64512 blocks super 1.2 [2/2] [UU]\n\n"
+                ));
+            }
+            put("unused devices: <none>\n".to_owned());
+            "cat /proc/mdstat"
+        }
+    };
+    (cmd, out)
+}
+
+fn main() {
+    for tool in [
+        Tool::Megacli,
+        Tool::Storcli,
+        Tool::Perccli,
+        Tool::Arcconf,
+        Tool::Ssacli,
+        Tool::Areca,
+        Tool::TwCli,
+        Tool::Mdstat,
+    ] {
+        let seconds = |count: usize| {
+            let (cmd, out) = drives(tool, count);
+            let capture = [Capture::new("x", cmd, out)];
+            let size = capture.first().map_or(0, |c| c.out.len());
+            let mut best = f64::MAX;
+            for _ in 0..7 {
+                let start = Instant::now();
+                let facts = parse(tool, &capture);
+                best = best.min(start.elapsed().as_secs_f64());
+                assert_eq!(facts.drives.len().max(facts.arrays.len()), count, "{tool}");
+            }
+            (best, size)
+        };
+        let (small, _) = seconds(1000);
+        let (large, size) = seconds(8000);
+        let rate = f64::from(u32::try_from(size).unwrap_or(0)) / large / 1e6;
+        println!("{tool:9} {rate:6.0} MB/s; 8000 drives cost {:.1} times 1000", large / small);
+    }
+}
