@@ -98,6 +98,9 @@ fn a_cut_output_says_so() {
     );
     let json = r#"{"Controllers":[{"Command Status":{"Status":"Succ"#;
     assert_eq!(read(Tool::Storcli, "storcli64 show J", json).error.unwrap().kind, ProblemKind::Truncated);
+    let record = "Adapter #0\n\nEnclosure Device ID: 8\nSlot Number: 0\nDevice Id: 0\nCoerced Size: 139392MB [0x11040000 Sectors]\n";
+    let facts = read(Tool::Megacli, "MegaCli64 -PDList -aALL -NoLog", record);
+    assert_eq!((facts.drives.len(), facts.error.unwrap().kind), (1, ProblemKind::Truncated));
     let table = "  # Ch# ModelName  Capacity  Usage\n=====\n  1  1  ST31000340NS  1000.2GB  data\n";
     let facts = read(Tool::Areca, "cli64 disk info", table);
     assert_eq!((facts.drives.len(), facts.error.unwrap().kind), (1, ProblemKind::Truncated));

@@ -53,6 +53,10 @@ pub(super) fn read(capture: &Capture, text: &str, facts: &mut Facts) {
             facts.fail(problem);
         }
     }
+    if reader.exit.is_none() && reader.is_cut(facts) {
+        // Old versions print no closing line, so its absence alone says nothing.
+        facts.fail(Problem::new(ProblemKind::Truncated));
+    }
     if facts.controller_count == Some(0) {
         facts.fail(Problem::new(ProblemKind::NoController));
     }
@@ -77,6 +81,17 @@ struct Reader {
 }
 
 impl Reader {
+    /// Whether the record that was read last stops before what every version prints in it.
+    fn is_cut(&self, facts: &Facts) -> bool {
+        match self.at {
+            At::Drive => facts.drives.last().is_some_and(|drive| {
+                drive.state_raw.is_none() || drive.size.is_none() || !drive.details.contains_key("inquiry")
+            }),
+            At::Array => facts.arrays.last().is_some_and(|array| !array.cache.contains_key("current_raw")),
+            At::Battery | At::Enclosure | At::Controller => false,
+        }
+    }
+
     fn line(&mut self, no: usize, line: &str, facts: &mut Facts) {
         let trimmed = line.trim();
         if let Some(code) = trimmed.strip_prefix("Exit Code:") {
