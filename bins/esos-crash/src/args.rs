@@ -50,7 +50,7 @@ pub(crate) struct Save {
     /// Pages to leave out, the sum of: 1 zero, 2 cache, 4 cache with private data, 8 user, 16 free
     #[arg(long, default_value = "31")]
     pub(crate) level: Level,
-    /// zstd, zlib, snappy or none
+    /// zstd, lzo, snappy, zlib or none
     #[arg(long, default_value = "zstd")]
     pub(crate) compress: Codec,
     /// Threads that read and pack; one per CPU if not given

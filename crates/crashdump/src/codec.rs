@@ -12,6 +12,8 @@ pub enum Codec {
     Zstd,
     /// zlib, level 1: read by every version of makedumpfile and crash.
     Zlib,
+    /// LZO1X: read by every version of makedumpfile and crash, fast.
+    Lzo,
     /// Raw snappy.
     Snappy,
     /// Pages as they are.
@@ -20,7 +22,7 @@ pub enum Codec {
 
 /// A compression that this program does not write.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("compression {0:?}: expected zstd, zlib, snappy or none")]
+#[error("compression {0:?}: expected zstd, lzo, snappy, zlib or none")]
 pub struct CodecError(String);
 
 impl Codec {
@@ -30,6 +32,7 @@ impl Codec {
         match self {
             Self::None => 0,
             Self::Zlib => 1,
+            Self::Lzo => 2,
             Self::Snappy => 4,
             Self::Zstd => 0x20,
         }
@@ -41,6 +44,7 @@ impl fmt::Display for Codec {
         f.write_str(match self {
             Self::Zstd => "zstd",
             Self::Zlib => "zlib",
+            Self::Lzo => "lzo",
             Self::Snappy => "snappy",
             Self::None => "none",
         })
@@ -54,6 +58,7 @@ impl FromStr for Codec {
         match text {
             "zstd" => Ok(Self::Zstd),
             "zlib" => Ok(Self::Zlib),
+            "lzo" => Ok(Self::Lzo),
             "snappy" => Ok(Self::Snappy),
             "none" => Ok(Self::None),
             _ => Err(CodecError(text.to_owned())),
@@ -64,6 +69,7 @@ impl FromStr for Codec {
 enum State {
     Zstd(zstd::bulk::Compressor<'static>),
     Zlib(flate2::Compress),
+    Lzo(Box<lzokay::compress::Dict>),
     Snappy(Box<snap::raw::Encoder>),
     None,
 }
@@ -80,6 +86,7 @@ impl Packer {
         let state = match codec {
             Codec::Zstd => State::Zstd(zstd::bulk::Compressor::new(1)?),
             Codec::Zlib => State::Zlib(flate2::Compress::new(flate2::Compression::fast(), true)),
+            Codec::Lzo => State::Lzo(lzokay::compress::Dict::new()),
             Codec::Snappy => State::Snappy(Box::new(snap::raw::Encoder::new())),
             Codec::None => State::None,
         };
@@ -96,6 +103,12 @@ impl Packer {
             State::Zlib(zlib) => {
                 zlib.reset();
                 zlib.compress_vec(page, &mut self.buffer, flate2::FlushCompress::Finish)?;
+            }
+            State::Lzo(dict) => {
+                self.buffer.resize(lzokay::compress::compress_worst_size(page.len()), 0);
+                let n = lzokay::compress::compress_no_alloc(page, &mut self.buffer, dict)
+                    .map_err(|e| io::Error::other(format!("lzo: {e:?}")))?;
+                self.buffer.truncate(n);
             }
             State::Snappy(snappy) => {
                 self.buffer.resize(snap::raw::max_compress_len(page.len()), 0);
@@ -136,8 +149,12 @@ pub(crate) fn unpack(flags: u32, packed: &[u8], page: &mut [u8]) -> Result<(), S
             }
         }
         0x20 => zstd::bulk::decompress_to_buffer(packed, page).map_err(|e| e.to_string())?,
-        2 => return Err("packed by lzo, which this program does not read".to_owned()),
-        other => return Err(format!("flags {other:#x}, expected 0, 1 (zlib), 4 (snappy) or 0x20 (zstd)")),
+        2 => lzokay::decompress::decompress(packed, page).map_err(|e| format!("lzo: {e:?}"))?,
+        other => {
+            return Err(format!(
+                "flags {other:#x}, expected 0, 1 (zlib), 2 (lzo), 4 (snappy) or 0x20 (zstd)"
+            ));
+        }
     };
     if found == wanted { Ok(()) } else { Err(format!("{found} bytes, expected {wanted}")) }
 }
@@ -152,7 +169,7 @@ mod tests {
         fn what_is_packed_unpacks(seed in any::<u8>(), noise in prop::collection::vec(any::<u8>(), 0..4096)) {
             let mut page = vec![seed; 4096];
             page.iter_mut().zip(&noise).for_each(|(to, from)| *to = *from);
-            for codec in [Codec::Zstd, Codec::Zlib, Codec::Snappy, Codec::None] {
+            for codec in [Codec::Zstd, Codec::Zlib, Codec::Lzo, Codec::Snappy, Codec::None] {
                 let mut packer = Packer::new(codec).unwrap();
                 let (mut packed, mut back) = (Vec::new(), vec![1; 4096]);
                 let first = packer.pack(&page, &mut packed).unwrap();

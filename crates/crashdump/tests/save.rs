@@ -70,7 +70,9 @@ fn compare<S: ReadAt>(core: &Core<S>, file: &KdumpFile<Vec<u8>>, level: Level, w
 #[test]
 fn each_codec_reads_back() {
     let core = Core::open(skeleton()).unwrap();
-    for (codec, level) in [(Codec::Zstd, 31), (Codec::Zlib, 31), (Codec::Snappy, 30), (Codec::None, 23)] {
+    for (codec, level) in
+        [(Codec::Zstd, 31), (Codec::Zlib, 31), (Codec::Lzo, 31), (Codec::Snappy, 30), (Codec::None, 23)]
+    {
         let level = Level::new(level).unwrap();
         let out = MemFile::new(usize::MAX);
         let saved = save(&core, &SaveOptions { codec, level, ..OPTIONS }, &out).unwrap();
