@@ -1,8 +1,7 @@
 //! Plan and apply on the simulator: convergence, roll-back, and nothing touched that is not named.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "test helpers")]
 use esos_scst::{
-    ApplyError, Attributes, Class, Config, DeviceName, Document, Live, NoJournal, Options, Policy, apply,
-    observe, plan,
+    ApplyError, Class, Config, DeviceName, Document, Live, NoJournal, Options, Policy, apply, observe, plan,
 };
 use esos_scst_sim::{Again, Environment, Sim};
 use esos_sysfs::AttrTree;
@@ -575,5 +574,4 @@ fn attributes_of_one_value_compare_as_the_kernel_reads_them() {
     must(&sim, "setup_id 0x10\nTARGET_DRIVER iscsi {\n\tTARGET t {\n\t\taddr_method flat\n\t}\n}\n");
     let wanted = config("setup_id 16\nTARGET_DRIVER iscsi {\n\tTARGET t {\n\t\taddr_method FLAT\n\t}\n}\n");
     assert!(plan(&live(&sim), &wanted, &Policy::default()).is_empty());
-    let _unused = Attributes::new();
 }

@@ -243,7 +243,7 @@ impl Planner<'_> {
             for (name, device) in &wanted.devices {
                 match self.live.devices.get(name).cloned() {
                     Some(now) if now.handler.as_ref() == Some(&handler) => {
-                        self.change_device(&handler, &live, name, &now, device);
+                        self.change_device(&handler, name, &now, device);
                     }
                     now => self.add_device(&handler, &live, name, now.as_ref(), device),
                 }
@@ -312,14 +312,7 @@ impl Planner<'_> {
         }
     }
 
-    fn change_device(
-        &mut self,
-        handler: &HandlerName,
-        live: &LiveHandler,
-        name: &DeviceName,
-        now: &LiveDevice,
-        device: &Device,
-    ) {
+    fn change_device(&mut self, handler: &HandlerName, name: &DeviceName, now: &LiveDevice, device: &Device) {
         let path = path(handler, name);
         let mut wanted = Attributes::new();
         for (attribute, values) in device.attributes.iter() {
@@ -347,7 +340,6 @@ impl Planner<'_> {
                 _ => op,
             }
         };
-        let _create = live;
         self.attributes(
             Phase::Devices,
             &path,
