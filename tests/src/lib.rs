@@ -17,6 +17,7 @@ pub mod init_box;
 pub mod kernel;
 mod level;
 pub mod packages;
+pub mod ssh;
 pub mod tiny;
 
 pub use level::{Level, ParseLevelError, allowed, skip};

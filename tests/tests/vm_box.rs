@@ -1,11 +1,12 @@
 //! A fresh box of the default image: who may log in, what makes it unlike its twin, how it goes down.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking")]
 use esos_tests::image::{self, Kind};
+use esos_tests::ssh::ssh;
 use esos_tests::{Level, allowed, skip};
 use esos_units::Bytes;
 use esos_vm::{Bus, Disk, Firmware, Guest, Machine, Mark, Net, free_port};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 use std::time::Duration;
 
 /// A machine of the image with ssh on a port of this host.
@@ -16,17 +17,6 @@ fn machine(image: &Path, name: &str) -> (Machine, u16) {
         .disk(Disk::new(image, Bus::Usb).id("stick"))
         .net(Net::User { forward: vec![(port, 22)], closed: false });
     (machine, port)
-}
-
-fn ssh(port: u16, options: &[&str], command: &str) -> Output {
-    let port = port.to_string();
-    Command::new("ssh")
-        .args(["-p", &port, "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"])
-        .args(["-o", "BatchMode=yes", "-o", "ConnectTimeout=60", "-o", "LogLevel=ERROR"])
-        .args(options)
-        .args(["root@127.0.0.1", command])
-        .output()
-        .unwrap()
 }
 
 /// Every account but root is locked; root has the password of the dialogue.
@@ -49,7 +39,7 @@ fn accounts(guest: &Guest) {
 
 /// sshd offers keys and nothing else, and a key lets in.
 fn sshd(guest: &Guest, port: u16, dir: &Path) {
-    let refused = ssh(port, &["-o", "PreferredAuthentications=none"], "true");
+    let refused = ssh(port, &["-o", "PreferredAuthentications=none"], "true").unwrap();
     let words = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.status.success() && words.contains("(publickey)"), "{words}");
     let key = dir.join("key");
@@ -58,7 +48,7 @@ fn sshd(guest: &Guest, port: u16, dir: &Path) {
     let public = std::fs::read(key.with_extension("pub")).unwrap();
     guest.run("mkdir -p -m 700 /root/.ssh").unwrap();
     guest.write_file("/root/.ssh/authorized_keys", &public).unwrap();
-    let answer = ssh(port, &["-i", &key.to_string_lossy()], "cat /proc/sys/kernel/random/boot_id");
+    let answer = ssh(port, &["-i", &key.to_string_lossy()], "cat /proc/sys/kernel/random/boot_id").unwrap();
     assert!(answer.status.success(), "{}", String::from_utf8_lossy(&answer.stderr));
     let boot = guest.run("cat /proc/sys/kernel/random/boot_id").unwrap().text();
     assert_eq!(String::from_utf8_lossy(&answer.stdout).trim(), boot);
