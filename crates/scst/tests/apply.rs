@@ -462,7 +462,7 @@ fn possible(planned: &esos_scst::Plan) -> bool {
 }
 
 proptest! {
-    #![proptest_config(cases(32))]
+    #![proptest_config(cases(64))]
 
     #[test]
     fn apply_reaches_what_is_wanted(a in wanted(), b in wanted(), logins in prop::collection::vec(0..6usize, 0..3)) {
@@ -485,7 +485,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(cases(4))]
+    #![proptest_config(cases(8))]
 
     #[test]
     fn any_failing_write_is_rolled_back(a in wanted(), b in wanted(), errno in prop::sample::select(vec![5, 12, 16, 22, 28])) {
@@ -507,7 +507,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(cases(24))]
+    #![proptest_config(cases(48))]
 
     #[test]
     fn eagain_is_waited_for_and_never_written_twice(a in wanted(), b in wanted(), suspend in prop::option::of(1..30u32)) {
