@@ -117,6 +117,7 @@ pub const FILES: &[File] = files![
     0o755 "usr/lib/esos/getty",
     0o755 "usr/lib/esos/last-resort",
     0o755 "usr/lib/esos/log-rotate" if "usr/sbin/rsyslogd",
+    0o755 "usr/lib/esos/monitor",
     0o755 "usr/lib/esos/rc",
     0o755 "usr/lib/esos/stick-watcher",
 ];
