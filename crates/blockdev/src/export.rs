@@ -1,5 +1,6 @@
 //! Devices that SCST hands out.
 use esos_sysfs::{AttrError, AttrTree};
+use std::fmt;
 
 /// One SCST device and what is behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,6 +11,45 @@ pub struct Export {
     pub handler: String,
     /// The device or file behind it; `None` for handlers without one, or when it is gone.
     pub filename: Option<String>,
+    /// Where initiators see it.
+    pub luns: Vec<ExportLun>,
+}
+
+/// A LUN that a device is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ExportLun {
+    /// The target driver: `iscsi`, `qla2x00t`.
+    pub driver: String,
+    /// The target.
+    pub target: String,
+    /// The initiator group; `None` is the target's own list.
+    pub group: Option<String>,
+    /// The number, as SCST prints it.
+    pub lun: String,
+}
+
+impl fmt::Display for ExportLun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LUN {} of {} target {}", self.lun, self.driver, self.target)?;
+        self.group.as_ref().map_or(Ok(()), |group| write!(f, " (group {group})"))
+    }
+}
+
+impl ExportLun {
+    /// From the end of a link: `../../../targets/iscsi/iqn.x/ini_groups/g/luns/3`.
+    fn of_link(link: &str) -> Option<Self> {
+        let (_, path) = link.split_once("targets/")?;
+        let parts: Vec<&str> = path.trim_end_matches('/').split('/').collect();
+        let (driver, target, group, lun) = match parts.as_slice() {
+            [driver, target, "luns", lun] => (driver, target, None, lun),
+            [driver, target, "ini_groups", group, "luns", lun] => {
+                (driver, target, Some((*group).to_owned()), lun)
+            }
+            _ => return None,
+        };
+        let word = |text: &&str| (*text).to_owned();
+        Some(Self { driver: word(driver), target: word(target), group, lun: word(lun) })
+    }
 }
 
 impl Export {
@@ -29,8 +69,27 @@ impl Export {
             // The value stands in the first line; `[key]` may follow.
             let text = scst.read(&format!("devices/{device}/filename")).unwrap_or_default();
             let filename = text.lines().next().map(str::trim).filter(|f| f.starts_with('/'));
-            Self { device, handler, filename: filename.map(str::to_owned) }
+            let exported = format!("devices/{device}/exported");
+            let links = scst.list(&exported).unwrap_or_default().into_iter();
+            let links = links.filter_map(|e| scst.read_link(&format!("{exported}/{}", e.name)).ok());
+            let mut luns: Vec<ExportLun> = links.filter_map(|link| ExportLun::of_link(&link)).collect();
+            luns.sort();
+            Self { handler, filename: filename.map(str::to_owned), luns, device }
         };
         Ok(entries.into_iter().map(|e| read(e.name)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_names_target_and_lun() {
+        let lun = ExportLun::of_link("../../../targets/iscsi/iqn.2020-01.x:y/ini_groups/hosts/luns/3");
+        assert_eq!(lun.unwrap().to_string(), "LUN 3 of iscsi target iqn.2020-01.x:y (group hosts)");
+        let lun = ExportLun::of_link("../../../targets/qla2x00t/21:00:00:24:ff:57:76:95/luns/0").unwrap();
+        assert_eq!((lun.group, lun.lun.as_str()), (None, "0"));
+        assert_eq!(ExportLun::of_link("../../../devices/disk1"), None);
     }
 }

@@ -52,7 +52,7 @@ mod usage;
 
 pub use claim::{ClaimError, claim};
 pub use device::{Device, DeviceKind, Transport};
-pub use export::Export;
+pub use export::{Export, ExportLun};
 pub use format::{Format, Signature};
 pub use inventory::{Inventory, InventoryError};
 pub use machine::ClaimsError;

@@ -82,11 +82,13 @@ fn claims() -> Claims {
                 device: "vol01".into(),
                 handler: "vdisk_blockio".into(),
                 filename: Some("/dev/vg0/vol-01".into()),
+                luns: Vec::new(),
             },
             Export {
                 device: "file".into(),
                 handler: "vdisk_fileio".into(),
                 filename: Some("/mnt/data/a.img".into()),
+                luns: Vec::new(),
             },
         ],
         others: Vec::new(),

@@ -20,31 +20,43 @@
 //!
 //! To add a vendor: a word in [`Tool`], a module under `parse` that fills [`Facts`], and captures of
 //! the real tool for its test.
+mod answer;
+mod apply;
 mod capture;
 mod change;
 mod facts;
 mod health;
+mod matching;
 mod model;
 mod parse;
+mod plan;
 mod problem;
+mod replace;
 mod shape;
 mod size;
 mod survey;
 mod text;
 mod tool;
+mod verify;
 mod words;
 
+pub use answer::{Verdict, judge, words};
+pub use apply::{ApplyError, Done, Doubt, apply, run};
 pub use capture::Capture;
-pub use change::{Change, ChangeError, NewArray, commands};
+pub use change::{Change, ChangeError, NewArray, Place, commands, shown};
 pub use facts::{Difference, compare, render};
 pub use health::{Finding, Severity, health};
+pub use matching::{MatchedBy, array_of, device_of, device_of_drive, is_of, unmatched};
 pub use model::{
     Array, Battery, Completed, Controller, Details, Drive, Enclosure, Facts, Group, Member, Task,
 };
 pub use parse::parse;
+pub use plan::{Plan, PlanError, Surroundings, array_of_drive, plan};
 pub use problem::{Problem, ProblemKind};
+pub use replace::{Next, Walk, next};
 pub use shape::{ShapeError, data_drives, distinct, natural_spans};
 pub use size::{Size, Unit};
-pub use survey::{Answer, survey};
+pub use survey::{Answer, survey, survey_at};
 pub use tool::{Tool, UnknownTool};
+pub use verify::verify;
 pub use words::{ArrayState, DriveState, Level, Spare, TaskKind};

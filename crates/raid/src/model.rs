@@ -50,6 +50,8 @@ pub struct Facts {
     pub error: Option<Problem>,
     /// What went wrong after that.
     pub more_errors: Vec<Problem>,
+    /// What was read but cannot be wholly right: counts, sums or lists of members say otherwise.
+    pub doubts: Vec<Problem>,
 }
 
 /// A RAID controller.

@@ -40,6 +40,10 @@ pub enum ProblemKind {
     NoSuperblock,
     /// The text is not what this tool prints.
     Unparsable,
+    /// The tool did not answer in time.
+    Timeout,
+    /// Two parts of the output contradict each other.
+    Contradiction,
 }
 
 impl ProblemKind {
@@ -107,6 +111,8 @@ fn kind_text(kind: ProblemKind) -> &'static str {
         ProblemKind::NotFound => "there is no such device",
         ProblemKind::NotMd => "the device is no md device",
         ProblemKind::NoSuperblock => "the device has no md superblock",
+        ProblemKind::Timeout => "the tool did not answer in time",
+        ProblemKind::Contradiction => "the output contradicts itself",
         ProblemKind::Unparsable => "the output is not what this tool prints",
     }
 }

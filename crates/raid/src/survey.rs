@@ -1,5 +1,5 @@
 //! Asking an installed tool about everything that it sees.
-use crate::{Capture, Facts, Tool, parse};
+use crate::{Capture, Facts, Problem, ProblemKind, Tool, parse};
 use esos_exec::{Cmd, ExecError, Exit, Runner};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -79,16 +79,25 @@ fn then(tool: Tool) -> &'static [(&'static str, &'static [&'static str])] {
 /// Asks a tool about everything that it sees.
 ///
 /// # Errors
-/// The tool is not there, did not end in time or cannot be run. What it complains of is in the facts.
+/// The tool is not there or cannot be run. What it complains of is in the facts, and so is a question
+/// that it did not answer in time: the other answers stay.
 pub fn survey(tool: Tool, program: &str, runner: &dyn Runner) -> Result<Answer, ExecError> {
-    let mut captures = Vec::new();
+    survey_at(tool, program, "/proc/mdstat", runner)
+}
+
+/// [`survey`], with the kernel's list of md arrays at another path.
+///
+/// # Errors
+/// As [`survey`].
+pub fn survey_at(tool: Tool, program: &str, mdstat: &str, runner: &dyn Runner) -> Result<Answer, ExecError> {
+    let mut asking = Asking { runner, captures: Vec::new(), late: Vec::new() };
     if matches!(tool, Tool::Mdadm | Tool::Mdstat) {
-        captures.push(ask(runner, "mdstat", Cmd::new("/bin/cat").arg("/proc/mdstat"))?);
+        asking.ask("mdstat", Cmd::new("/bin/cat").arg(mdstat))?;
     }
     for (name, args) in first(tool) {
-        captures.push(ask(runner, name, Cmd::new(program).args(args.iter().copied()))?);
+        asking.ask(name, Cmd::new(program).args(args.iter().copied()))?;
     }
-    let facts = parse(tool, &captures);
+    let mut facts = parse(tool, &asking.captures);
     let targets: Vec<String> = match tool {
         Tool::Arcconf => (1..=facts.controller_count.unwrap_or(0).min(64)).map(|n| n.to_string()).collect(),
         Tool::Mdadm => facts.arrays.iter().map(|a| a.id.clone()).collect(),
@@ -98,28 +107,45 @@ pub fn survey(tool: Tool, program: &str, runner: &dyn Runner) -> Result<Answer, 
     for target in targets.iter().filter(|_| !more.is_empty()) {
         for (name, args) in more {
             let cmd = Cmd::new(program).args(args.iter().map(|arg| arg.replace("{}", target)));
-            captures.push(ask(runner, &format!("{name}.{target}"), cmd)?);
+            asking.ask(&format!("{name}.{target}"), cmd)?;
         }
     }
-    let mut facts = if targets.is_empty() || more.is_empty() { facts } else { parse(tool, &captures) };
+    if !targets.is_empty() && !more.is_empty() {
+        facts = parse(tool, &asking.captures);
+    }
+    asking.late.into_iter().for_each(|problem| facts.fail(problem));
     once(&mut facts);
-    Ok(Answer { tool, captures, facts })
+    Ok(Answer { tool, captures: asking.captures, facts })
 }
 
-fn ask(runner: &dyn Runner, name: &str, cmd: Cmd) -> Result<Capture, ExecError> {
-    let cmd = cmd.limit(LIMIT);
-    let output = runner.run(&cmd)?;
-    let rc = match output.status {
-        Exit::Code(code) => Some(code),
-        Exit::Signal(_) => None,
-    };
-    Ok(Capture {
-        name: name.to_owned(),
-        cmd: cmd.to_string(),
-        out: output.stdout,
-        err: Some(output.stderr),
-        rc,
-    })
+struct Asking<'a> {
+    runner: &'a dyn Runner,
+    captures: Vec<Capture>,
+    late: Vec<Problem>,
+}
+
+impl Asking<'_> {
+    fn ask(&mut self, name: &str, cmd: Cmd) -> Result<(), ExecError> {
+        let cmd = cmd.limit(LIMIT);
+        match self.runner.run(&cmd) {
+            Ok(output) => {
+                let rc = match output.status {
+                    Exit::Code(code) => Some(code),
+                    Exit::Signal(_) => None,
+                };
+                let (name, cmd) = (name.to_owned(), cmd.to_string());
+                self.captures.push(Capture { name, cmd, out: output.stdout, err: Some(output.stderr), rc });
+                Ok(())
+            }
+            Err(ExecError::Timeout { command, .. }) => {
+                let mut problem = Problem::said(ProblemKind::Timeout, &command);
+                problem.capture = Some(name.to_owned());
+                self.late.push(problem);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
 }
 
 /// Two questions may show the same drive or array: the first answer stays, as it has the members.
@@ -133,7 +159,6 @@ fn once(facts: &mut Facts) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ProblemKind;
     use esos_exec::ScriptedRunner;
 
     #[test]

@@ -167,6 +167,12 @@ words! {
 }
 
 impl Level {
+    /// From a word as people and tools write it: `5`, `raid5`, `RAID 10`, `1+0`, `linear`.
+    #[must_use]
+    pub fn parse(word: &str) -> Self {
+        Self::of(word)
+    }
+
     /// From the digits that tools print, such as `5`, `RAID-10`, `Raid0+1`, `RAID 6 (ADG)`,
     /// `6 Reed-Solomon` or `Spanned_volume`.
     pub(crate) fn of(word: &str) -> Self {

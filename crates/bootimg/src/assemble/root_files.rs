@@ -16,7 +16,7 @@ pub struct AddFile {
 }
 
 /// Names under which programs of ours are called by people who know others': (name, program).
-const APPLETS: &[(&str, &str)] = &[("scstadmin", "esos-scst")];
+const APPLETS: &[(&str, &str)] = &[("scstadmin", "esos-scst"), ("hw_raid_cli.py", "esos-raid")];
 
 /// Programs, their applets, the version, keys and added files as entries of the root.
 pub(super) fn own(

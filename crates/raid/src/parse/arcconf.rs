@@ -199,6 +199,7 @@ impl Reader {
             "controller model" => controller.model = filled(value),
             "controller serial number" => controller.serial = Some(value.to_owned()),
             "firmware" if controller.firmware.is_none() => controller.firmware = filled(value),
+            _ if key.starts_with("pci address") => put(&mut controller.details, "pci", value),
             "defunct disk drive count" => {
                 if let Some(n) = number(value) {
                     put(&mut controller.details, "defunct_drives", n);
@@ -304,6 +305,7 @@ fn array(key: &str, value: &str, facts: &mut Facts) {
         "status of logical device" => state(value, array),
         "size" => array.size = Size::binary(value),
         "stripe-unit size" => array.stripe = filled(value),
+        "volume unique identifier" | "unique identifier" => put(&mut array.details, "uid", value),
         "disk name" => array.os_device = value.split_whitespace().next().and_then(filled),
         "write-cache setting" => put(&mut array.cache, "write_raw", value),
         "write-cache mode" | "caching" => {

@@ -309,6 +309,9 @@ impl Reader {
             "Firmware Version" => return controller.firmware = filled(value),
             "Controller Mode" => return controller.mode = filled(value),
             "HBA Mode Enabled" => return put(&mut controller.details, "hba_mode_enabled", value == "True"),
+            _ if key.starts_with("PCI Address") => {
+                return put(&mut controller.details, "pci", value.to_ascii_lowercase());
+            }
             "Controller Status" => {
                 controller.state = Some(array_state(value));
                 controller.state_raw = filled(value);

@@ -110,7 +110,12 @@ fn about(data: &Json) -> Option<Controller> {
     let basics = data.get("Basics");
     let model = data.text("Product Name").or_else(|| basics?.text("Model"))?;
     let state_raw = data.get("Status").and_then(|s| s.text("Controller Status"));
+    let mut details = Details::new();
+    if let Some(pci) = data.text("PCI Address").or_else(|| basics?.text("PCI Address")) {
+        put(&mut details, "pci", pci);
+    }
     Some(Controller {
+        details,
         model: Some(model),
         serial: data.text("Serial Number").or_else(|| basics?.text("Serial Number")),
         firmware: data.text("FW Version").or_else(|| data.get("Version")?.text("Firmware Version")),

@@ -125,6 +125,7 @@ impl Reader {
                 controller.state = Some(controller_state(value));
                 controller.state_raw = Some(value.to_owned());
             }
+            (_, "PCI Address") => crate::model::put(&mut controller.details, "pci", value),
             (_, "Current Personality") => controller.mode = filled(value),
             _ => {}
         }
