@@ -39,6 +39,8 @@ pub enum FileOp {
     Unmount,
     /// Restarting or switching off.
     Power,
+    /// Loading a kernel to be run later.
+    Kexec,
 }
 
 impl fmt::Display for FileOp {
@@ -60,6 +62,7 @@ impl fmt::Display for FileOp {
             Self::Mount => "mount",
             Self::Unmount => "unmount",
             Self::Power => "restart or switch off",
+            Self::Kexec => "load by kexec",
         })
     }
 }

@@ -4,7 +4,8 @@
 //! [`HostFiles`] is this machine (or a copied tree given by `--root`); [`MemFiles`] lives in memory and
 //! can refuse on demand. Data too large for memory goes through [`Stream`] (images, dumps, devices),
 //! [`NewFile`] (a file that appears whole or not at all) and [`TempDir`]. Beside them: [`mount()`] and
-//! [`Mount`], [`space()`], [`Clock`] and [`Deadline`], facts ([`uname`], [`MemInfo`]), [`power()`].
+//! [`Mount`], [`space()`], [`Clock`] and [`Deadline`], facts ([`uname`], [`MemInfo`]), [`power()`],
+//! [`load_crash_kernel()`].
 //!
 //! ```
 //! use esos_hostfs::{Files, MemFiles};
@@ -20,6 +21,7 @@ mod error;
 mod facts;
 mod files;
 mod host;
+mod kexec;
 mod lock;
 mod mem;
 mod mount;
@@ -37,6 +39,7 @@ pub use error::{FileError, FileOp};
 pub use facts::{MemInfo, Uname, cpus, parse_uptime, uname};
 pub use files::{FileKind, Files, Meta};
 pub use host::HostFiles;
+pub use kexec::{load_crash_kernel, unload_crash_kernel};
 pub use lock::{LockError, LockGuard, lock};
 pub use mem::MemFiles;
 pub use mount::{MountFlags, mount, unmount};

@@ -125,6 +125,18 @@ impl Stream {
         self.file.set_len(len).map_err(self.error(FileOp::Resize))
     }
 
+    /// Takes room on the medium for the first `len` bytes, so that writing them cannot fail for want of it.
+    ///
+    /// # Errors
+    /// The errno of fallocate(2): `ENOSPC`, or `EOPNOTSUPP` where the file system cannot.
+    pub fn allocate(&self, len: u64) -> Result<(), FileError> {
+        use nix::fcntl::{FallocateFlags, fallocate};
+        let path = self.path.to_string_lossy();
+        let error = |errno| FileError::new(&path, FileOp::Resize, errno as i32);
+        let len = i64::try_from(len).map_err(|_large| error(nix::errno::Errno::EFBIG))?;
+        fallocate(&self.file, FallocateFlags::empty(), 0, len).map_err(error)
+    }
+
     /// Reads at a position until the buffer is full or the file ends; returns how much there was.
     ///
     /// # Errors
@@ -163,6 +175,26 @@ impl Stream {
     /// The errno of writing.
     pub fn write_all_at(&self, bytes: &[u8], at: u64) -> Result<(), FileError> {
         self.file.write_all_at(bytes, at).map_err(self.error(FileOp::Write))
+    }
+
+    /// Where, from a position on, the file has bytes on its medium; what lies before is a hole and reads as
+    /// zeros. `None` where nothing follows, the position itself where the file system does not tell.
+    ///
+    /// The stream's own position moves.
+    ///
+    /// # Errors
+    /// The errno of asking.
+    pub fn next_data(&self, at: u64) -> Result<Option<u64>, FileError> {
+        use nix::errno::Errno;
+        use nix::unistd::{Whence, lseek};
+        let Ok(from) = i64::try_from(at) else { return Ok(None) };
+        match lseek(&self.file, from, Whence::SeekData) {
+            Ok(found) => Ok(u64::try_from(found).ok()),
+            Err(Errno::ENXIO) => Ok(None),
+            // Files of /proc and devices have no holes.
+            Err(Errno::EINVAL | Errno::EOPNOTSUPP | Errno::ESPIPE) => Ok(Some(at)),
+            Err(errno) => Err(FileError::new(&self.path.to_string_lossy(), FileOp::Read, errno as i32)),
+        }
     }
 
     /// Waits until everything written is on the medium.
@@ -219,6 +251,9 @@ mod tests {
         file.set_len(1 << 40).unwrap();
         file.write_all_at(b"tail", (1 << 40) - 4).unwrap();
         assert!(std::fs::metadata(&path).unwrap().blocks() < 100);
+        assert_eq!(file.next_data(5).unwrap(), Some((1 << 40) - 4096));
+        assert_eq!(file.next_data(1 << 40).unwrap(), None);
+        assert_eq!(Stream::open(Path::new("/proc/version")).unwrap().next_data(3).unwrap(), Some(3));
         let mut buffer = [0; 8];
         assert_eq!(file.read_at(&mut buffer, (1 << 40) - 4).unwrap(), 4);
         assert_eq!(file.read_exact_at(&mut buffer, (1 << 40) - 4).unwrap_err().op, FileOp::Read);
