@@ -1,10 +1,10 @@
 //! Arguments.
 use clap::{Parser, Subcommand};
-use esos_cli::{Global, Tool};
+use esos_cli::{Global, Section, Tool};
 use esos_crashdump::{Codec, Level};
 use std::path::PathBuf;
 
-/// Kernel crash dumps: save, check and read them
+/// Kernel crash dumps: be ready for them, save, check and read them
 #[derive(Debug, Parser)]
 #[command(name = "esos-crash", version)]
 pub(crate) struct Args {
@@ -16,6 +16,14 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
+    /// Load the crash kernel of the running slot, and make faults of the kernel crashes
+    Arm(Arm),
+    /// Unload the crash kernel
+    Disarm,
+    /// Say whether a crash would be captured (exit code 7 where not, with the reason), and what dumps there are
+    Status,
+    /// After a boot: read new dumps back, report each once, keep their number and room within bounds
+    Check(Check),
     /// Write a filtered, compressed dump of a core, its log and its manifest; nothing is overwritten
     Save(Save),
     /// Print the kernel's log out of a core or a dump
@@ -38,6 +46,55 @@ pub(crate) enum Verb {
         /// The directory; that of the box if none is given
         dir: Option<PathBuf>,
     },
+    /// Write one file for the support desk: log, stack, versions, and no memory of any program
+    Report {
+        /// `/proc/vmcore`, an ELF core, or a kdump-compressed dump
+        file: PathBuf,
+        /// The report; printed if not given
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Remove dumps of the box with their logs and manifests
+    Remove {
+        /// Their names, as `list` shows them
+        #[arg(required = true)]
+        names: Vec<String>,
+    },
+    /// Say how large a dump would be: of this machine as it runs, or of a core
+    Estimate {
+        /// The core
+        #[arg(default_value = "/proc/kcore")]
+        core: PathBuf,
+        /// Pages to leave out, as for `save`
+        #[arg(long, default_value = "31")]
+        level: Level,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arm {
+    /// The crash kernel; that of the running slot if not given
+    #[arg(long, value_name = "FILE", requires = "initramfs")]
+    pub(crate) kernel: Option<PathBuf>,
+    /// Its initramfs
+    #[arg(long, value_name = "FILE", requires = "kernel")]
+    pub(crate) initramfs: Option<PathBuf>,
+    /// Level of the dump
+    #[arg(long, default_value = "31")]
+    pub(crate) level: Level,
+    /// Leave the kernel's settings (`panic_on_oops` and the like) as they are
+    #[arg(long)]
+    pub(crate) keep_settings: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Check {
+    /// Dumps to keep; the newest and those that nobody was told of stay in any case
+    #[arg(long, default_value = "5")]
+    pub(crate) keep: usize,
+    /// Do not report, only read back
+    #[arg(long)]
+    pub(crate) no_report: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -64,5 +121,9 @@ pub(crate) struct Save {
 impl Tool for Args {
     fn global(&self) -> &Global {
         &self.global
+    }
+
+    fn section(global: &Global) -> Option<Section> {
+        Some(crate::status::section(global))
     }
 }

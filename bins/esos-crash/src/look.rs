@@ -1,7 +1,9 @@
 //! `esos-crash verify`, `show` and `list`.
-use crate::files::{Input, MANIFEST, Memory, beside};
+use crate::files::Memory;
+use crate::{logs, status};
 use esos_cli::{Exit, Failure, OrExit, Table, Ui};
-use esos_crashdump::{KdumpFile, Manifest, Panic, PanicScan};
+use esos_crashdump::{DumpState, KdumpFile, MANIFEST_ENDING, Manifest, Panic, PanicScan, beside};
+use esos_hostfs::Stream;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -17,12 +19,12 @@ struct Verified {
 
 pub(crate) fn verify(path: &Path, ui: &mut Ui) -> Result<Exit, Failure> {
     let about = || format!("cannot use {}", path.display());
-    let dump = KdumpFile::open(Input::open(path)?).or_exit(Exit::Invalid).context(about())?;
+    let dump = KdumpFile::open(Stream::open(path)?).or_exit(Exit::Invalid).context(about())?;
     let checked = dump.check()?;
     let mut problems = checked.problems;
     let manifest = manifest_of(path)?;
     match &manifest {
-        Some(manifest) => problems.extend(manifest.compare(&Input::open(path)?)?),
+        Some(manifest) => problems.extend(manifest.compare(&Stream::open(path)?)?),
         None => ui.warn("there is no manifest: only the pages were checked"),
     }
     let found = Verified {
@@ -48,7 +50,7 @@ pub(crate) fn verify(path: &Path, ui: &mut Ui) -> Result<Exit, Failure> {
 }
 
 fn manifest_of(path: &Path) -> Result<Option<Manifest>, Failure> {
-    let path = beside(path, MANIFEST);
+    let path = beside(path, MANIFEST_ENDING);
     match std::fs::read(&path) {
         Ok(bytes) => serde_json::from_slice(&bytes)
             .map(Some)
@@ -107,59 +109,95 @@ pub(crate) fn show(path: &Path, ui: &mut Ui) -> Result<Exit, Failure> {
 
 pub(crate) fn open(path: &Path) -> Result<Memory, Failure> {
     let about = || format!("cannot use {}", path.display());
-    Memory::open(Input::open(path)?).or_exit(Exit::Invalid).context(about())
+    Memory::open(Stream::open(path)?).or_exit(Exit::Invalid).context(about())
 }
 
 #[derive(Serialize)]
 struct Listed {
     file: PathBuf,
+    name: String,
+    state: DumpState,
     present: bool,
-    #[serde(flatten)]
-    manifest: Manifest,
+    /// Whether it was read back after the crash, and found good.
+    verified: Option<bool>,
+    reported: bool,
+    size_bytes: u64,
+    reason: Option<String>,
+    manifest: Option<Manifest>,
 }
 
+/// Dumps of the box, or of any directory: those that `save` put there under names of its user's choice too.
 pub(crate) fn list(dir: Option<&Path>, ui: &mut Ui) -> Result<Exit, Failure> {
-    let logs = esos_layout::part::LOGS_MOUNT.trim_start_matches('/');
-    let dir = dir.map_or_else(|| ui.root().join(logs).join("crash"), Path::to_owned);
-    let entries = match std::fs::read_dir(&dir) {
-        Ok(entries) => entries,
-        Err(e) => {
-            return Err(Failure::from(e)
-                .with_exit(Exit::Unavailable)
-                .context(format!("no {}", dir.display())));
-        }
+    let mut found = match dir {
+        Some(dir) => by_manifest(dir, ui)?,
+        None => by_store(ui)?,
     };
-    let mut found = Vec::new();
-    for entry in entries {
-        let path = entry?.path();
-        let Some(dump) = path.to_str().and_then(|p| p.strip_suffix(MANIFEST)).map(PathBuf::from) else {
-            continue;
-        };
-        match manifest_of(&dump) {
-            Ok(Some(manifest)) => found.push(Listed { present: dump.is_file(), file: dump, manifest }),
-            Ok(None) => {}
-            Err(e) => ui.warn(e.message()),
-        }
-    }
-    found.sort_by(|a, b| (a.manifest.crash_time, &a.file).cmp(&(b.manifest.crash_time, &b.file)));
+    found.sort_by(|a, b| {
+        let time = |l: &Listed| l.manifest.as_ref().and_then(|m| m.crash_time);
+        (&a.name, time(a), &a.file).cmp(&(&b.name, time(b), &b.file))
+    });
     ui.emit("esos.crash.list/1", &found, |human| {
-        let mut table = Table::new(["FILE", "KERNEL", "BYTES", "STATE", "REASON"]).right(2);
+        let mut table = Table::new(["NAME", "KERNEL", "BYTES", "STATE", "REASON"]).right(2);
         for dump in &found {
-            let m = &dump.manifest;
-            let state = match (dump.present, m.complete) {
-                (false, _) => "missing",
-                (true, true) => "complete",
-                (true, false) => "incomplete",
+            let kernel = dump.manifest.as_ref().and_then(|m| m.kernel.clone()).unwrap_or_default();
+            let state = match (dump.present, dump.verified) {
+                (false, _) if dump.state != DumpState::Log => "missing".to_owned(),
+                (_, Some(false)) => "DAMAGED".to_owned(),
+                (_, Some(true)) => format!("{}, verified", status::word(dump.state)),
+                _ => status::word(dump.state).to_owned(),
             };
-            table.row([
-                dump.file.display().to_string(),
-                m.kernel.clone().unwrap_or_default(),
-                m.size_bytes.to_string(),
-                state.to_owned(),
-                m.panic.reason.clone().unwrap_or_default(),
-            ]);
+            let reason = dump.reason.clone().unwrap_or_default();
+            table.row([dump.name.clone(), kernel, dump.size_bytes.to_string(), state, reason]);
         }
         human.table(&table);
     })?;
     Ok(Exit::Done)
+}
+
+fn by_store(ui: &Ui) -> Result<Vec<Listed>, Failure> {
+    let dumps = logs::dumps(ui)?;
+    let listed = |e: esos_crashdump::Entry| {
+        let panic = e.manifest.as_ref().map_or_else(|| dumps.store.panic_of(&e.name), |m| m.panic.clone());
+        let file = dumps.store.dump(&e.name);
+        Listed {
+            present: file.is_file(),
+            file,
+            name: e.name,
+            state: e.state,
+            verified: e.checked.as_ref().map(|c| c.good),
+            reported: e.checked.is_some_and(|c| c.reported),
+            size_bytes: e.size_bytes,
+            reason: panic.reason,
+            manifest: e.manifest,
+        }
+    };
+    Ok(dumps.store.entries()?.into_iter().map(listed).collect())
+}
+
+fn by_manifest(dir: &Path, ui: &mut Ui) -> Result<Vec<Listed>, Failure> {
+    let entries = std::fs::read_dir(dir).map_err(|e| {
+        Failure::from(e).with_exit(Exit::Unavailable).context(format!("no {}", dir.display()))
+    })?;
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        let dump = path.to_str().and_then(|p| p.strip_suffix(MANIFEST_ENDING)).map(PathBuf::from);
+        let Some(file) = dump else { continue };
+        match manifest_of(&file) {
+            Ok(Some(m)) => found.push(Listed {
+                name: file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+                present: file.is_file(),
+                file,
+                state: if m.complete { DumpState::Complete } else { DumpState::Incomplete },
+                verified: None,
+                reported: false,
+                size_bytes: m.size_bytes,
+                reason: m.panic.reason.clone(),
+                manifest: Some(m),
+            }),
+            Ok(None) => {}
+            Err(e) => ui.warn(e.message()),
+        }
+    }
+    Ok(found)
 }

@@ -1,8 +1,13 @@
 //! `esos-crash`: kernel crash dumps.
 mod args;
+mod arm;
+mod check;
 mod files;
+mod logs;
 mod look;
+mod report;
 mod save;
+mod status;
 
 use args::{Args, Verb};
 use esos_cli::{Exit, Failure, OrExit, Ui};
@@ -11,6 +16,13 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     esos_cli::main(|args: Args, ui: &mut Ui| -> Result<Exit, Failure> {
         match &args.verb {
+            Verb::Arm(arm) => arm::arm(arm, ui),
+            Verb::Disarm => arm::disarm(ui),
+            Verb::Status => status::status(ui),
+            Verb::Check(check) => check::check(check, ui),
+            Verb::Report { file, out } => report::report(file, out.as_ref(), ui),
+            Verb::Remove { names } => report::remove(names, ui),
+            Verb::Estimate { core, level } => report::estimate(core, *level, ui),
             Verb::Save(save) => save::run(save, ui),
             Verb::Verify { file } => look::verify(file, ui),
             Verb::Show { file } => look::show(file, ui),

@@ -41,10 +41,11 @@ impl<'a, S: ReadAt> Classifier<'a, S> {
         let (rules, unknown) = Rules::new(crate::Physical::info(core));
         if level.get() > 1 {
             this.unknown = unknown;
-            match this.locate() {
-                Ok((vm, map)) => this.map = rules.map(|rules| (vm, map, rules)),
-                Err(e) => this.unknown.push(format!("no memory map, all pages are kept: {e}")),
-            }
+        }
+        // At the lowest levels too: damaged pages must not be touched at any.
+        match this.locate() {
+            Ok((vm, map)) => this.map = rules.map(|rules| (vm, map, rules)),
+            Err(e) => this.unknown.push(format!("no memory map, all pages are kept: {e}")),
         }
         this
     }

@@ -81,6 +81,8 @@ impl Elf {
         let (offset, virt, physical, len) = (word(8), word(16), word(24), word(32));
         let there = len.min(source.size().saturating_sub(offset));
         match u32_at(header, 0) {
+            // `/proc/kcore` so marks what is no memory: the kernel's virtual mappings.
+            Some(1) if physical == u64::MAX => {}
             Some(1) if len > 0 => {
                 if physical.checked_add(len).is_none_or(|end| end > MAX_PHYSICAL) {
                     return Err(CoreError::NotCore {

@@ -1,7 +1,7 @@
 //! Reads a dump in the kdump-compressed format, ours or makedumpfile's.
 use crate::bitmap::{Bitmap, WINDOW};
 use crate::bytes::{u32_at, u64_at};
-use crate::codec::unpack;
+use crate::codec::{Codec, unpack};
 use crate::core::{PAGE, Physical};
 use crate::format::{DESCRIPTOR, INCOMPLETE, Layout, SIGNATURE};
 use crate::source::fill;
@@ -119,6 +119,29 @@ impl<S: ReadAt> KdumpFile<S> {
     #[must_use]
     pub fn is_incomplete(&self) -> bool {
         self.status & INCOMPLETE != 0
+    }
+
+    /// The file below.
+    pub(crate) fn source(&self) -> &S {
+        &self.source
+    }
+
+    /// How its pages are packed, as the header says; none where that is no word of ours.
+    #[must_use]
+    pub fn codec(&self) -> Option<Codec> {
+        let all = [Codec::Zstd, Codec::Zlib, Codec::Lzo, Codec::Snappy];
+        let found = all.into_iter().find(|c| self.status & c.flag() != 0);
+        found.or((self.status & 0x27 == 0).then_some(Codec::None))
+    }
+
+    /// Page frames of the machine: those of the first bitmap.
+    ///
+    /// # Errors
+    /// [`CoreError::Read`] from the file.
+    pub fn present(&self) -> Result<u64, CoreError> {
+        (0..self.layout.max_frame.div_ceil(WINDOW))
+            .map(|n| Ok(self.bitmap(self.layout.present(), n)?.count()))
+            .sum()
     }
 
     /// Page frames in the file.

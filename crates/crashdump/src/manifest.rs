@@ -1,6 +1,6 @@
 //! The file beside a dump: what it holds, and the checksums of its parts.
 use crate::source::fill;
-use crate::{CoreError, Panic, Physical, ReadAt, SaveOptions, Saved};
+use crate::{CoreError, KdumpFile, Panic, Physical, ReadAt, SaveOptions, Saved};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -41,6 +41,9 @@ pub struct Manifest {
     pub unreadable_pages: u64,
     /// Page frames of this level for which there was no room.
     pub dropped_pages: u64,
+    /// Page frames that the dump should have and that cannot be unpacked: the power went while it was written.
+    #[serde(default)]
+    pub unfinished_pages: u64,
     /// Page frames that the level leaves out, by reason.
     pub excluded_pages: BTreeMap<String, u64>,
     /// What is not known of this kernel, and what was therefore kept.
@@ -79,10 +82,42 @@ impl Manifest {
             zero_pages: saved.zero,
             unreadable_pages: saved.unreadable,
             dropped_pages: saved.dropped,
+            unfinished_pages: 0,
             excluded_pages: saved.excluded.iter().map(|(k, n)| (k.to_string(), *n)).collect(),
             unknown: saved.unknown.clone(),
             chunk_bytes: CHUNK,
             sha256: digests(dump, saved.size, CHUNK)?,
+        })
+    }
+
+    /// Describes a dump that lies there without a manifest, by reading all of it.
+    ///
+    /// # Errors
+    /// [`CoreError`] where its structure cannot be read.
+    pub fn of_file<S: ReadAt>(dump: &KdumpFile<S>, panic: Panic) -> Result<Self, CoreError> {
+        let checked = dump.check()?;
+        let info = dump.info();
+        let size_bytes = dump.source().size();
+        Ok(Self {
+            schema: SCHEMA.to_owned(),
+            kernel: info.get("OSRELEASE").map(str::to_owned),
+            crash_time: info.get("CRASHTIME").and_then(|t| t.parse().ok()),
+            panic,
+            level: u8::try_from(dump.level()).unwrap_or(u8::MAX),
+            codec: dump.codec().map_or_else(|| "unknown".to_owned(), |c| c.to_string()),
+            complete: false,
+            size_bytes,
+            priority_bytes: 0,
+            present_pages: dump.present()?,
+            pages: checked.pages,
+            zero_pages: 0,
+            unreadable_pages: 0,
+            dropped_pages: 0,
+            unfinished_pages: checked.bad,
+            excluded_pages: BTreeMap::new(),
+            unknown: Vec::new(),
+            chunk_bytes: CHUNK,
+            sha256: digests(dump.source(), size_bytes, CHUNK)?,
         })
     }
 

@@ -5,7 +5,9 @@ use crate::core::PAGE;
 use crate::format::{DESCRIPTOR, INCOMPLETE, Layout, headers};
 use crate::pack::{JOB, Packed, Place, run};
 use crate::rules::Kind;
+use crate::source::io_error;
 use crate::{Classifier, Core, CoreError, Level, ReadAt, priority};
+use esos_hostfs::Stream;
 use std::collections::BTreeMap;
 use std::io;
 
@@ -16,6 +18,12 @@ pub trait WriteAt {
     /// # Errors
     /// What the medium says.
     fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()>;
+}
+
+impl WriteAt for Stream {
+    fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
+        self.write_all_at(bytes, at).map_err(io_error)
+    }
 }
 
 /// How a dump is made.
@@ -29,6 +37,17 @@ pub struct SaveOptions {
     pub workers: usize,
     /// The greatest size of the file in bytes.
     pub max_size: Option<u64>,
+}
+
+/// How far a dump is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Page frames that are done.
+    pub pages: u64,
+    /// Page frames that the dump will have.
+    pub total: u64,
+    /// Bytes that were written.
+    pub bytes: u64,
 }
 
 /// What was written.
@@ -78,7 +97,7 @@ pub enum SaveError {
 ///
 /// What a reader needs first is written first. Where `max_size` or the space ends, the file lacks the rest of the pages
 /// and says so in its header. Memory is bounded whatever the size of the core: windows of bitmaps, two jobs per
-/// worker, and 56 bytes for each page that is written first.
+/// worker, and 56 bytes for each page that is written first. `tell` hears of every job that was written.
 ///
 /// # Errors
 /// [`SaveError`]; the file is of no use then.
@@ -86,12 +105,15 @@ pub fn save<S: ReadAt>(
     core: &Core<S>,
     options: &SaveOptions,
     out: &impl WriteAt,
+    tell: &mut dyn FnMut(Progress),
 ) -> Result<Saved, SaveError> {
     let classes = Classifier::new(core, options.level);
     let layout = Layout::new(core.notes().len() as u64, core.end_pfn());
     let mut dump = Dump {
         options: *options,
         out,
+        tell,
+        done: 0,
         layout,
         saved: Saved { unknown: classes.unknown().to_vec(), ..Saved::default() },
         zero_page: 0,
@@ -164,6 +186,9 @@ struct Pending {
 struct Dump<'a, O> {
     options: SaveOptions,
     out: &'a O,
+    tell: &'a mut dyn FnMut(Progress),
+    /// Page frames written, zeros too.
+    done: u64,
     layout: Layout,
     saved: Saved,
     zero_page: u64,
@@ -248,6 +273,8 @@ impl<O: WriteAt> Dump<'_, O> {
             self.describe(page.place.slot, &descriptor)?;
         }
         self.end += total;
+        self.done += fits as u64;
+        (self.tell)(Progress { pages: self.done, total: self.saved.pages, bytes: self.end });
         Ok(pages.get(fits).map(|page| page.place.pfn))
     }
 

@@ -1,4 +1,5 @@
 //! The seam to the file: positioned reads.
+use esos_hostfs::{FileError, Stream};
 use std::io;
 
 /// Something whose bytes can be read at any place, by several threads at a time.
@@ -13,6 +14,31 @@ pub trait ReadAt: Sync {
 
     /// The length in bytes.
     fn size(&self) -> u64;
+
+    /// Where, from `at` on, the file has bytes on its medium: what lies before is a hole and reads as zeros.
+    /// `None` where nothing follows; `at` itself where it is not known.
+    fn next_data(&self, at: u64) -> Option<u64> {
+        Some(at)
+    }
+}
+
+impl ReadAt for Stream {
+    fn read_at(&self, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+        Self::read_at(self, buffer, at).map_err(io_error)
+    }
+
+    fn size(&self) -> u64 {
+        Self::size(self).unwrap_or(0)
+    }
+
+    fn next_data(&self, at: u64) -> Option<u64> {
+        Self::next_data(self, at).unwrap_or(Some(at))
+    }
+}
+
+/// Its kind stays, "no space" above all; its text names the file.
+pub(crate) fn io_error(e: FileError) -> io::Error {
+    io::Error::new(if e.is_full() { io::ErrorKind::StorageFull } else { io::ErrorKind::Other }, e)
 }
 
 impl ReadAt for [u8] {
@@ -40,6 +66,20 @@ impl ReadAt for Vec<u8> {
     }
 }
 
+impl<T: ReadAt + ?Sized> ReadAt for Box<T> {
+    fn read_at(&self, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+        (**self).read_at(buffer, at)
+    }
+
+    fn size(&self) -> u64 {
+        (**self).size()
+    }
+
+    fn next_data(&self, at: u64) -> Option<u64> {
+        (**self).next_data(at)
+    }
+}
+
 impl<T: ReadAt + ?Sized> ReadAt for &T {
     fn read_at(&self, buffer: &mut [u8], at: u64) -> io::Result<usize> {
         (**self).read_at(buffer, at)
@@ -47,6 +87,10 @@ impl<T: ReadAt + ?Sized> ReadAt for &T {
 
     fn size(&self) -> u64 {
         (**self).size()
+    }
+
+    fn next_data(&self, at: u64) -> Option<u64> {
+        (**self).next_data(at)
     }
 }
 

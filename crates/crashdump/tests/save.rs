@@ -75,7 +75,7 @@ fn each_codec_reads_back() {
     {
         let level = Level::new(level).unwrap();
         let out = MemFile::new(usize::MAX);
-        let saved = save(&core, &SaveOptions { codec, level, ..OPTIONS }, &out).unwrap();
+        let saved = save(&core, &SaveOptions { codec, level, ..OPTIONS }, &out, &mut |_| ()).unwrap();
         let file = KdumpFile::open(out.bytes.into_inner()).unwrap();
         println!("{codec} {level}: {saved:?}");
         assert_eq!((file.is_incomplete(), saved.dropped, saved.unreadable), (false, 0, 0));
@@ -91,7 +91,7 @@ fn the_number_of_workers_does_not_show() {
     let core = Core::open(skeleton()).unwrap();
     let file = |workers| {
         let out = MemFile::new(usize::MAX);
-        save(&core, &SaveOptions { workers, ..OPTIONS }, &out).unwrap();
+        save(&core, &SaveOptions { workers, ..OPTIONS }, &out, &mut |_| ()).unwrap();
         out.bytes.into_inner()
     };
     assert!(file(1) == file(5));
@@ -103,13 +103,13 @@ fn short_of_room() {
     let core = Core::open(skeleton()).unwrap();
     let level = Level::LEAST;
     let full = MemFile::new(usize::MAX);
-    let whole = save(&core, &OPTIONS, &full).unwrap();
+    let whole = save(&core, &OPTIONS, &full, &mut |_| ()).unwrap();
     // Of this core, headers, bitmaps and descriptors have 545 384 bytes; here the first part is cut.
     let head = (545_384 + whole.priority) / 2;
     for limit in [head, whole.priority, (whole.priority + whole.size) / 2, whole.size - 1] {
         for (room, max_size) in [(usize::MAX, Some(limit)), (limit as usize, None)] {
             let out = MemFile::new(room);
-            let saved = save(&core, &SaveOptions { max_size, ..OPTIONS }, &out).unwrap();
+            let saved = save(&core, &SaveOptions { max_size, ..OPTIONS }, &out, &mut |_| ()).unwrap();
             assert!(saved.size <= limit && saved.dropped > 0, "{saved:?}");
             assert_eq!(saved.pages + saved.dropped, whole.pages);
             let file = KdumpFile::open(out.bytes.into_inner()).unwrap();
@@ -122,7 +122,12 @@ fn short_of_room() {
         }
     }
     let none = SaveOptions { max_size: Some(5000), ..OPTIONS };
-    assert!(save(&core, &none, &MemFile::new(usize::MAX)).unwrap_err().to_string().contains("too few"));
+    assert!(
+        save(&core, &none, &MemFile::new(usize::MAX), &mut |_| ())
+            .unwrap_err()
+            .to_string()
+            .contains("too few")
+    );
 }
 
 /// A file that was cut behind its first part still gives the log.
@@ -130,7 +135,7 @@ fn short_of_room() {
 fn a_cut_file_gives_the_log() {
     let core = Core::open(skeleton()).unwrap();
     let out = MemFile::new(usize::MAX);
-    let saved = save(&core, &OPTIONS, &out).unwrap();
+    let saved = save(&core, &OPTIONS, &out, &mut |_| ()).unwrap();
     let mut bytes = out.bytes.into_inner();
     bytes.truncate(saved.priority as usize);
     let file = KdumpFile::open(bytes).unwrap();
@@ -142,7 +147,7 @@ fn a_cut_file_gives_the_log() {
 fn the_manifest_finds_every_damage() {
     let core = Core::open(skeleton()).unwrap();
     let out = MemFile::new(usize::MAX);
-    let saved = save(&core, &OPTIONS, &out).unwrap();
+    let saved = save(&core, &OPTIONS, &out, &mut |_| ()).unwrap();
     let mut scan = PanicScan::default();
     dmesg(&Vm::new(&core).unwrap(), &mut scan).unwrap();
     let panic = scan.finish();

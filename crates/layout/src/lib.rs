@@ -12,6 +12,7 @@
 //! assert_eq!(format!("{}{}", cmdline::SLOT, Slot::Primary), "slot=PRIMARY");
 //! ```
 pub mod cmdline;
+pub mod crash;
 mod env_block;
 pub mod frames;
 pub mod initrd;

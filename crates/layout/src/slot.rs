@@ -73,6 +73,9 @@ pub const INITRAMFS: &str = "initrd.img";
 pub const DEBUG_KERNEL: &str = "vmlinuz-debug";
 /// The initramfs of [`DEBUG_KERNEL`].
 pub const DEBUG_INITRAMFS: &str = "initrd-debug.img";
+/// The initramfs of the crash kernel: `esos-init` with the drivers that reaching the stick needs. Its kernel is
+/// [`KERNEL`].
+pub const CAPTURE: &str = "capture.img";
 /// The root image: zstd frames whose contents, one after the other, are one tar.
 pub const ROOT: &str = "root.tar.zst";
 /// The index of [`ROOT`]; see [`crate::frames`].

@@ -1,0 +1,120 @@
+//! `esos-crash check`: after a boot, dumps are found, read back, reported once and kept within bounds.
+use crate::args::Check;
+use crate::{logs, status};
+use esos_cli::{Exit, Failure, Ui};
+use esos_crashdump::{CheckNote, DumpState, Entry, Store};
+use esos_hostfs::space;
+use serde::Serialize;
+use std::io::Write;
+use std::os::unix::net::UnixDatagram;
+
+/// The dumps of a box take at most this part of their partition; the rest is for log archives.
+const SHARE: u64 = 2;
+/// Room kept for the next dump: an eighth of the partition, so that it fits beside the others.
+const RESERVE_SHARE: u64 = 8;
+const MOST_RESERVE: u64 = 256 << 20;
+
+#[derive(Serialize)]
+struct Found {
+    name: String,
+    state: DumpState,
+    good: bool,
+    problems: Vec<String>,
+    reason: Option<String>,
+    size_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Checked {
+    new: Vec<Found>,
+    recovered: Vec<String>,
+    removed: Vec<String>,
+    ready: bool,
+    why: Vec<String>,
+}
+
+pub(crate) fn check(args: &Check, ui: &mut Ui) -> Result<Exit, Failure> {
+    let readiness = status::observe(ui.root());
+    let dumps = logs::dumps(ui)?;
+    let store = Store::open(dumps.store.dir())?;
+    let recovered = store.recover()?;
+    let mut new = Vec::new();
+    for entry in store.entries()? {
+        if entry.checked.as_ref().is_some_and(|c| c.reported) {
+            continue;
+        }
+        let problems = store.verify(&entry)?;
+        let note = CheckNote { good: problems.is_empty(), problems, reported: !args.no_report };
+        let found = describe(&store, &entry, &note);
+        if !args.no_report {
+            tell(&message(&found));
+        }
+        // Noted after it was said: a box that goes down between the two says it twice rather than never.
+        store.note(&entry.name, &note)?;
+        new.push(found);
+    }
+    let total = space(store.dir())?.total.get();
+    let removed = store.surplus(args.keep, total / SHARE)?;
+    for name in &removed {
+        store.remove(name)?;
+    }
+    if let Err(e) = store.keep_reserve((total / RESERVE_SHARE).min(MOST_RESERVE)) {
+        ui.warn(format!("no room is kept for the next dump: {e}"));
+    }
+    let checked = Checked {
+        new,
+        recovered,
+        removed,
+        ready: readiness.troubles.is_empty(),
+        why: readiness.troubles.iter().map(ToString::to_string).collect(),
+    };
+    if let Some(why) = checked.why.first().filter(|_| !args.no_report) {
+        tell(&format!("a crash of this box would not be captured: {why}"));
+    }
+    ui.emit("esos.crash.check/1", &checked, |human| {
+        checked.new.iter().for_each(|found| human.line(message(found)));
+        checked.recovered.iter().for_each(|line| human.line(line));
+        checked
+            .removed
+            .iter()
+            .for_each(|name| human.line(format!("{name} was removed to keep within bounds")));
+        checked.why.iter().for_each(|why| human.line(format!("NOT ARMED: {why}")));
+        if checked.new.is_empty() {
+            human.line("no new dump");
+        }
+    })?;
+    Ok(Exit::Done)
+}
+
+fn describe(store: &Store, entry: &Entry, note: &CheckNote) -> Found {
+    let panic = entry.manifest.as_ref().map_or_else(|| store.panic_of(&entry.name), |m| m.panic.clone());
+    Found {
+        name: entry.name.clone(),
+        state: entry.state,
+        good: note.good,
+        problems: note.problems.clone(),
+        reason: panic.oops.or(panic.reason),
+        size_bytes: entry.size_bytes,
+    }
+}
+
+fn message(found: &Found) -> String {
+    let reason = found.reason.as_deref().unwrap_or("its log does not tell why");
+    let state = match (found.good, found.state) {
+        (false, _) => "the dump is DAMAGED".to_owned(),
+        (true, DumpState::Log) => "only its log was saved".to_owned(),
+        (true, state) => format!("a verified dump was saved ({})", status::word(state)),
+    };
+    format!("this box crashed: {reason}; {state}: {}, {} bytes", found.name, found.size_bytes)
+}
+
+/// To the log and to the console. Neither may stop the check.
+fn tell(text: &str) {
+    if let Ok(mut console) = std::fs::OpenOptions::new().write(true).open("/dev/console") {
+        let _written = console.write_all(format!("\r\nesos: {text}\r\n").as_bytes());
+    }
+    // Facility daemon (3 times 8), severity critical (2).
+    if let Ok(log) = UnixDatagram::unbound() {
+        let _sent = log.send_to(format!("<26>esos-crash: {text}").as_bytes(), "/dev/log");
+    }
+}
