@@ -30,6 +30,16 @@ pub fn first_dependency(package: &str) -> impl Fn() -> io::Result<Vec<String>> {
     }
 }
 
+/// A package and those that it depends on, directly or not, whose names begin with `prefix`.
+pub fn with_libraries(package: &str, prefix: &str) -> impl Fn() -> io::Result<Vec<String>> {
+    move || {
+        let all = ["depends", "--recurse", "--no-recommends", "--no-suggests", "--no-enhances", package];
+        let names = run(Path::new("/"), "apt-cache", &all)?;
+        let libraries = names.lines().filter(|line| line.starts_with(prefix)).map(str::to_owned);
+        Ok(std::iter::once(package.to_owned()).chain(libraries).collect())
+    }
+}
+
 /// The directory `name` of the cache with packages unpacked in it; `whole` says whether it holds what is
 /// wanted, so that nothing is fetched again.
 ///

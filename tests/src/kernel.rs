@@ -25,9 +25,21 @@ pub fn find() -> Result<Kernel, String> {
         return unpacked(Path::new(&dir))
             .ok_or_else(|| format!("no kernel in {}", Path::new(&dir).display()));
     }
-    // The package `linux-image-amd64` is empty and names the kernel of today.
-    let dir =
-        apt::unpacked("kernel", &apt::first_dependency("linux-image-amd64"), |dir| unpacked(dir).is_some())?;
+    fetched("kernel", "linux-image-amd64")
+}
+
+/// The newest kernel that an empty package of this host's Debian stands for (`linux-image-6.12-amd64`), kept
+/// like that of [`find`].
+///
+/// # Errors
+/// In words, where apt does not have it.
+pub fn of_package(package: &str) -> Result<Kernel, String> {
+    if package == "linux-image-amd64" { find() } else { fetched(&format!("kernel-{package}"), package) }
+}
+
+/// Such a package is empty and names the kernel of today.
+fn fetched(name: &str, package: &str) -> Result<Kernel, String> {
+    let dir = apt::unpacked(name, &apt::first_dependency(package), |dir| unpacked(dir).is_some())?;
     unpacked(&dir).ok_or_else(|| "the kernel package holds no kernel".to_owned())
 }
 
@@ -40,7 +52,8 @@ fn unpacked(dir: &Path) -> Option<Kernel> {
 }
 
 impl Kernel {
-    /// The named modules with all that they need, uncompressed, in an order in which they load.
+    /// The named modules with all that they need, uncompressed, in an order in which they load; without those
+    /// that are built in.
     ///
     /// # Errors
     /// Where one is missing or cannot be read.
@@ -63,7 +76,14 @@ impl Kernel {
         if order.iter().any(|(known, _)| known == name) {
             return Ok(());
         }
-        let path = files.get(name).ok_or_else(|| io::Error::other(format!("no module {name}")))?;
+        let Some(path) = files.get(name) else {
+            let builtin = fs::read_to_string(self.modules.join("modules.builtin"))?;
+            let file = format!("/{name}.ko");
+            if builtin.lines().any(|line| line.replace('-', "_").ends_with(&file)) {
+                return Ok(());
+            }
+            return Err(io::Error::other(format!("no module {name}")));
+        };
         let bytes = match path.extension().and_then(|e| e.to_str()) {
             Some("xz") => Command::new("xz").args(["-dc".as_ref(), path.as_os_str()]).output()?.stdout,
             _ => fs::read(path)?,

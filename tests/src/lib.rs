@@ -10,6 +10,7 @@
 //! assert!("all".parse::<Level>().unwrap() > "ci".parse().unwrap());
 //! ```
 pub mod apt;
+pub mod cores;
 pub mod cpio;
 pub mod disk;
 pub mod image;
@@ -17,6 +18,7 @@ pub mod init_box;
 pub mod kernel;
 mod level;
 pub mod packages;
+pub mod peer;
 pub mod ssh;
 pub mod tiny;
 
