@@ -8,7 +8,7 @@ use esos_bootimg::disk::image::{Layout, Parts, compose};
 use esos_bootimg::disk::slot::{SlotFile, SlotParts};
 use esos_bootimg::kernel::{Initramfs, Selection};
 use esos_bootimg::root::{MemCache, Options, Own, RootBuilder, Silent};
-use esos_layout::slot::{INITRAMFS, KERNEL, ROOT, ROOT_INDEX};
+use esos_layout::slot::{CAPTURE, INITRAMFS, KERNEL, ROOT, ROOT_INDEX};
 use esos_units::Bytes;
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -42,10 +42,25 @@ const MODULES: [&str; 10] = [
     "overlay",
 ];
 
+/// What is in a slot beside the kernel.
+#[derive(Debug, Clone)]
+pub struct Content<'a> {
+    /// The version.
+    pub version: &'a str,
+    /// `/sbin/init` of the root.
+    pub init: &'a str,
+    /// Further programs of the root, each with the libraries that it needs on this host.
+    pub programs: Vec<(String, PathBuf)>,
+    /// Kernel arguments of the slot; with any of them it has a capture initramfs too.
+    pub args: &'a str,
+}
+
 /// The files of one slot.
 #[derive(Debug)]
 pub struct Slot {
     version: String,
+    args: String,
+    capture: Option<Vec<u8>>,
     kernel: Vec<u8>,
     initramfs: Vec<u8>,
     root: Vec<u8>,
@@ -58,8 +73,16 @@ impl Slot {
     /// # Errors
     /// In words, where this host lacks the kernel package, a static BusyBox or a built `esos-init`.
     pub fn new(version: &str) -> Result<Self, String> {
+        Self::with(&kernel::find()?, &Content { version, init: ROOT_INIT, programs: Vec::new(), args: "" })
+    }
+
+    /// The same of any kernel, with other content.
+    ///
+    /// # Errors
+    /// As [`Slot::new`].
+    pub fn with(kernel: &kernel::Kernel, content: &Content<'_>) -> Result<Self, String> {
+        let version = content.version;
         let words = |error: &dyn Error| error.to_string();
-        let kernel = kernel::find()?;
         let init = fs::read(image::release("esos-init")?).map_err(|e| words(&e))?;
         let busybox = ["/bin/busybox", "/usr/bin/busybox"].iter().find_map(|path| fs::read(path).ok());
         let busybox = busybox.ok_or("BusyBox is not installed (Debian: busybox-static)")?;
@@ -70,8 +93,11 @@ impl Slot {
             }
             builder = builder
                 .own(Own::file("bin/busybox", busybox, 0o755)?)
-                .own(Own::file("sbin/init", ROOT_INIT.as_bytes(), 0o755)?)
+                .own(Own::file("sbin/init", content.init.as_bytes().to_vec(), 0o755)?)
                 .own(Own::file("etc/version", version.as_bytes().to_vec(), 0o644)?);
+            for (path, bytes) in with_libraries(&content.programs)? {
+                builder = builder.own(Own::file(&path, bytes, 0o755)?);
+            }
             let mut bytes = Vec::new();
             let image = builder.prepare(&MemCache::default(), &Silent)?.write(&mut bytes)?;
             Ok((bytes, image.index.to_string()))
@@ -98,23 +124,25 @@ impl Slot {
             mtime: 1_700_000_000,
             level: 3,
         };
-        let initramfs = initramfs.write(Vec::new()).map_err(|e| words(&e))?;
+        let capture = Initramfs { root_index: "", ..initramfs.clone() };
+        let write = |made: &Initramfs<'_>| made.write(Vec::new()).map_err(|e| words(&e));
+        let capture = (!content.args.is_empty()).then(|| write(&capture)).transpose()?;
+        let initramfs = write(&initramfs)?;
         let kernel = fs::read(&kernel.image).map_err(|e| words(&e))?;
-        Ok(Self { version: version.to_owned(), kernel, initramfs, root, index })
+        let args = content.args.to_owned();
+        Ok(Self { version: version.to_owned(), args, capture, kernel, initramfs, root, index })
     }
 
     fn parts(&self) -> SlotParts<'_> {
-        SlotParts {
-            version: self.version.clone(),
-            args: "quiet".to_owned(),
-            debug_args: String::new(),
-            files: vec![
-                SlotFile::bytes(KERNEL, &self.kernel),
-                SlotFile::bytes(INITRAMFS, &self.initramfs),
-                SlotFile::bytes(ROOT, &self.root),
-                SlotFile::bytes(ROOT_INDEX, self.index.as_bytes()),
-            ],
-        }
+        let mut files = vec![
+            SlotFile::bytes(KERNEL, &self.kernel),
+            SlotFile::bytes(INITRAMFS, &self.initramfs),
+            SlotFile::bytes(ROOT, &self.root),
+            SlotFile::bytes(ROOT_INDEX, self.index.as_bytes()),
+        ];
+        files.extend(self.capture.iter().map(|c| SlotFile::bytes(CAPTURE, c)));
+        let args = format!("quiet {}", self.args);
+        SlotParts { version: self.version.clone(), args, debug_args: String::new(), files }
     }
 
     /// Kernel and initramfs as files in a directory, for booting without a boot loader.
@@ -149,6 +177,21 @@ impl Slot {
         }
         Ok(fs::write(disk, bytes)?)
     }
+}
+
+/// Programs and the libraries that they need on this host, by their paths in the root.
+fn with_libraries(programs: &[(String, PathBuf)]) -> std::io::Result<BTreeMap<String, Vec<u8>>> {
+    let mut files = BTreeMap::new();
+    for (path, program) in programs {
+        files.insert(path.trim_start_matches('/').to_owned(), fs::read(program)?);
+        let listed = std::process::Command::new("ldd").arg(program).output()?;
+        for library in
+            String::from_utf8_lossy(&listed.stdout).split_whitespace().filter(|w| w.starts_with('/'))
+        {
+            files.insert(library.trim_start_matches('/').to_owned(), fs::read(library)?);
+        }
+    }
+    Ok(files)
 }
 
 /// Writes a disk image with one slot or two.

@@ -1,5 +1,6 @@
 //! The machine behind the seams of `esos_initramfs::World`.
 mod console;
+mod crash;
 mod devices;
 mod kernel;
 mod mounts;
@@ -9,6 +10,7 @@ pub(crate) mod switch;
 mod tree;
 
 pub(crate) use console::HostConsole;
+pub(crate) use crash::HostCrash;
 pub(crate) use devices::HostDevices;
 pub(crate) use kernel::HostKernel;
 pub(crate) use mounts::HostMounts;

@@ -8,7 +8,7 @@ mod host;
 use esos_hostfs::HostFiles;
 use esos_initramfs::{Console, Ending, World, boot};
 use esos_sysfs::HostTree;
-use host::{HostClock, HostConsole, HostDevices, HostKernel, HostMounts, HostRoot, power, switch};
+use host::{HostClock, HostConsole, HostCrash, HostDevices, HostKernel, HostMounts, HostRoot, power, switch};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -35,6 +35,7 @@ fn main() -> ExitCode {
         kernel: &kernel,
         devices: &devices,
         root: &HostRoot,
+        crash: &HostCrash,
     };
     let release = rustix::system::uname().release().to_string_lossy().into_owned();
     match boot(world, &release) {

@@ -65,6 +65,8 @@ pub struct InitramfsGroup {
     pub load: Vec<String>,
     /// There for whoever asks for them, by modalias mostly.
     pub modules: Vec<String>,
+    /// In the capture initramfs too: what reaching the stick after a crash needs, and as little as can be.
+    pub capture: bool,
     /// Why.
     pub reason: String,
 }

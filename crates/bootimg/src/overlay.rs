@@ -75,6 +75,8 @@ pub const FILES: &[File] = files![
     0o644 "etc/hostname",
     0o644 "etc/hosts",
     0o755 "etc/init.d/esos-answers",
+    0o755 "etc/init.d/esos-crash",
+    0o755 "etc/init.d/esos-crash-arm",
     0o755 "etc/init.d/esos-early",
     0o755 "etc/init.d/esos-identity",
     0o755 "etc/init.d/esos-network",

@@ -1,4 +1,5 @@
 //! Carrying out the plan.
+use crate::capture;
 use crate::medium::{self, Medium};
 use crate::persist::Persist;
 use crate::world::{HookEnd, Mount, World};
@@ -65,6 +66,9 @@ pub fn boot(world: World<'_>, release: &str) -> Ending {
         if let Err(ending) = boot.step(step, |b| b.run(step)) {
             return ending;
         }
+    }
+    if boot.mode == BootMode::Capture {
+        return Ending::Reboot;
     }
     boot.end()
 }
@@ -525,11 +529,9 @@ impl Boot<'_> {
         }
     }
 
-    /// Saving the dump is another tool's work, reached by the same hook mechanism once it is in the
-    /// initramfs. Until then the crash kernel says what it knows and reboots.
     fn capture(&mut self) -> Result<(), Fault> {
-        self.world.console.warn("this is the crash kernel: the system before it has crashed");
-        Err(Fault::Machine("no tool to save the dump is in this initramfs".into()))
+        let Some(drivers) = &self.drivers else { return Err(Fault::Machine("no drivers".into())) };
+        capture::capture(self.world, drivers, &self.line)
     }
 
     fn end(mut self) -> Ending {
@@ -557,7 +559,7 @@ fn millis(time: Duration) -> u64 {
 }
 
 /// An error and its causes.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(e) = cause {
@@ -603,3 +605,7 @@ impl<'a> Teller<'a> {
 #[cfg(test)]
 #[path = "boot_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "capture_tests.rs"]
+mod capture_tests;

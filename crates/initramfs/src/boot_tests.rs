@@ -18,12 +18,12 @@ const ID: &str = "000000000000000000000000000000aa";
 
 /// What is different from a good boot.
 #[derive(Default, Clone)]
-struct Twist {
-    cmdline: &'static str,
+pub(super) struct Twist {
+    pub(super) cmdline: &'static str,
     /// The mount, move or unmount of this target fails.
     mount: Option<&'static str>,
     /// Disks with their identities; the first is on USB port 1, and so on.
-    identities: Vec<&'static str>,
+    pub(super) identities: Vec<&'static str>,
     /// The disks come only with the second event.
     late: bool,
     /// The first node that is opened is not there yet.
@@ -35,20 +35,24 @@ struct Twist {
     gone: bool,
     hook: Option<HookEnd>,
     left_mounted: bool,
-    vmcore: bool,
+    pub(super) vmcore: bool,
+    /// Bytes of `/proc/vmcore`.
+    pub(super) core: Option<Vec<u8>>,
+    /// Devices that cannot be mounted.
+    pub(super) broken: Vec<&'static str>,
     no_index: bool,
     other_slot: Option<SlotState>,
 }
 
 impl Twist {
-    fn of(cmdline: &'static str) -> Self {
+    pub(super) fn of(cmdline: &'static str) -> Self {
         Self { cmdline, identities: vec![ID], memory_kib: 4 << 20, ..Self::default() }
     }
 }
 
-struct Fake {
+pub(super) struct Fake {
     twist: Twist,
-    said: RefCell<Vec<String>>,
+    pub(super) said: RefCell<Vec<String>>,
     now: Cell<Duration>,
     files: MemFiles,
     sys: MemTree,
@@ -59,7 +63,9 @@ struct Fake {
     image: Vec<u8>,
     slot_index: String,
     made: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
-    calls: RefCell<Vec<String>>,
+    pub(super) calls: RefCell<Vec<String>>,
+    /// What every mount for dumps shows.
+    pub(super) dumps: tempfile::TempDir,
 }
 
 fn index_and_image() -> (String, Vec<u8>) {
@@ -83,7 +89,7 @@ fn index_and_image() -> (String, Vec<u8>) {
 }
 
 impl Fake {
-    fn new(twist: Twist) -> Self {
+    pub(super) fn new(twist: Twist) -> Self {
         let (index, mut image) = index_and_image();
         let files = MemFiles::new();
         for dir in [
@@ -119,7 +125,7 @@ impl Fake {
             sys = sys
                 .file(&format!("block/{name}/size"), "4400\n")
                 .file(&format!("block/{name}/diskseq"), &i.to_string());
-            for part in 1..=3 {
+            for part in 1..=5 {
                 sys = sys.file(&format!("block/{name}/{name}{part}/partition"), &format!("{part}\n"));
             }
         }
@@ -146,10 +152,11 @@ impl Fake {
             slot_index,
             made: Arc::default(),
             calls: RefCell::default(),
+            dumps: tempfile::tempdir().unwrap(),
         }
     }
 
-    fn run(&self) -> Ending {
+    pub(super) fn run(&self) -> Ending {
         let world = World {
             console: self,
             clock: self,
@@ -159,6 +166,7 @@ impl Fake {
             kernel: self,
             devices: self,
             root: self,
+            crash: self,
         };
         boot(world, "6.1.0-test")
     }
@@ -168,7 +176,11 @@ impl Fake {
         BootReport::from_json(std::str::from_utf8(&bytes).unwrap()).unwrap()
     }
 
-    fn has_said(&self, part: &str) -> bool {
+    pub(super) fn files(&self) -> &MemFiles {
+        &self.files
+    }
+
+    pub(super) fn has_said(&self, part: &str) -> bool {
         self.said.borrow().iter().any(|line| line.contains(part))
     }
 
@@ -233,6 +245,9 @@ impl Fake {
 
 impl Mounts for Fake {
     fn mount(&self, mount: &Mount<'_>) -> io::Result<()> {
+        if self.twist.broken.contains(&mount.source) {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
         self.mounts("mount", mount.target)?;
         if mount.target == SLOT_MOUNT {
             self.files.replace("/slot/root.idx", self.slot_index.as_bytes(), 0o644).unwrap();
@@ -259,6 +274,20 @@ impl Kernel for Fake {
         None
     }
     fn release_watchdog(&self, _keep_running: bool) {}
+}
+
+impl crate::Crash for Fake {
+    fn memory(&self) -> io::Result<Box<dyn esos_crashdump::ReadAt>> {
+        let core = self.twist.core.clone().ok_or(io::ErrorKind::NotFound)?;
+        Ok(Box::new(core))
+    }
+    fn directory(&self, mount_point: &str) -> std::path::PathBuf {
+        assert_eq!(mount_point, "/crash");
+        self.dumps.path().to_owned()
+    }
+    fn workers(&self) -> usize {
+        1
+    }
 }
 
 impl Devices for Fake {

@@ -28,6 +28,8 @@ pub struct Cmdline {
     pub no_memory_check: bool,
     /// `esos.verbose`.
     pub verbose: bool,
+    /// `esos.crash.level=`, 0 to 31.
+    pub crash_level: Option<u8>,
     /// Words of ours with a value that we do not know; each is said and otherwise ignored.
     pub unknown: Vec<String>,
 }
@@ -77,6 +79,8 @@ impl Cmdline {
             self.state = Some(state.to_owned());
         } else if let Some(exhausted) = w.strip_prefix(word::EXHAUSTED) {
             self.exhausted = exhausted == "1";
+        } else if let Some(level) = w.strip_prefix(esos_layout::crash::LEVEL) {
+            self.crash_level = Some(level.parse().ok().filter(|n| *n <= 31)?);
         } else if let Some(iso) = w.strip_prefix(word::ISO) {
             self.iso = Some(match iso {
                 "live" => IsoMode::Live,
@@ -159,6 +163,7 @@ mod tests {
             rescue: true,
             no_memory_check: true,
             verbose: true,
+            crash_level: None,
             unknown: Vec::new(),
         };
         assert_eq!(line, wanted);

@@ -16,6 +16,7 @@
 //! assert_eq!(decide(&line, &Facts { vmcore: true, ..facts }), BootMode::Capture);
 //! ```
 mod boot;
+mod capture;
 mod cmdline;
 mod drivers;
 mod fat;
@@ -54,4 +55,4 @@ pub use stick::{Candidate, Choice, Sight, choose, disks, look, partition_node};
 pub use tar::{Entry, EntryKind, TarError, TarReader};
 pub use uevent::Uevent;
 pub use unpack::{Effort, Progress, Tree, TreeError, TreeWorker, UnpackError, Unpacked, unpack};
-pub use world::{Clock, Console, Devices, Disk, HookEnd, Kernel, Mount, Mounts, NewRoot, World};
+pub use world::{Clock, Console, Crash, Devices, Disk, HookEnd, Kernel, Mount, Mounts, NewRoot, World};

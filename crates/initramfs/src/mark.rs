@@ -120,10 +120,11 @@ pub(crate) mod tests {
         }
     }
 
-    /// A stick: ESP with state, and two slot partitions.
+    /// A stick: ESP with state, two slots, configuration and logs.
     pub(crate) fn stick(a: &[u8], b: &[u8], identity: &str) -> Vec<u8> {
         let esp = crate::fat::tests::fat(&[("ca", a), ("cb", b), ("stick", &encode_stick(identity))]);
         let parts = [("ESOS_BOOT", 64, 4096), ("esos_primary", 4160, 64), ("esos_secondary", 4224, 64)];
+        let parts = [&parts[..], &[("esos_conf", 4288, 16), ("esos_logs", 4304, 16)]].concat();
         let mut disk = crate::gpt::tests::disk(512, 4400, &parts);
         disk[64 * 512..64 * 512 + esp.len()].copy_from_slice(&esp);
         disk

@@ -3,6 +3,7 @@ use crate::{ReadAt, Tree, Uevent};
 use esos_hostfs::Files;
 use esos_sysfs::AttrTree;
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Everything outside, as the executor sees it.
@@ -24,6 +25,8 @@ pub struct World<'a> {
     pub devices: &'a dyn Devices,
     /// The new root.
     pub root: &'a dyn NewRoot,
+    /// What a crash left.
+    pub crash: &'a dyn Crash,
 }
 
 impl std::fmt::Debug for World<'_> {
@@ -120,6 +123,19 @@ pub trait Devices {
     /// # Errors
     /// The kernel's error.
     fn open(&self, node: &str) -> io::Result<Box<dyn Disk>>;
+}
+
+/// What a crash left, and where dumps go.
+pub trait Crash {
+    /// The memory of the system that crashed: `/proc/vmcore`.
+    ///
+    /// # Errors
+    /// The kernel's error.
+    fn memory(&self) -> io::Result<Box<dyn esos_crashdump::ReadAt>>;
+    /// The directory that a mount point is.
+    fn directory(&self, mount_point: &str) -> PathBuf;
+    /// Processors that can work on a dump.
+    fn workers(&self) -> usize;
 }
 
 /// How a program in the new root ended.

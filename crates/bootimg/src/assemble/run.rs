@@ -190,16 +190,21 @@ pub fn build(build: &Build<'_>, doors: &Doors<'_>, watch: &dyn Watch) -> Result<
     rewind(&mut root_stream).map_err(|e| read_error(&root_path, &e))?;
 
     let index = root.index.to_string();
-    let initramfs = timed.step(Step::Initramfs, || {
-        kernels.iter().map(|kernel| kernel.initramfs(build, &index, time)).collect::<Result<Vec<_>, _>>()
+    let (initramfs, capture) = timed.step(Step::Initramfs, || {
+        let all = kernels.iter().map(|kernel| kernel.initramfs(build, &index, time));
+        let all = all.collect::<Result<Vec<_>, _>>()?;
+        let capture = kernels.first().map(|kernel| kernel.capture(build, time)).transpose()?.flatten();
+        Ok((all, capture))
     })?;
+    capture.iter().for_each(|c| watch.note(&c.note()));
     let lock = planned.lock.to_string();
     let disk = timed.step(Step::Disk, || {
         let image = output.product("esos.img")?;
-        let files = slot_files(&kernels, &initramfs, root_stream, root.index.packed(), &index, &lock);
+        let mut files = slot_files(&kernels, &initramfs, root_stream, root.index.packed(), &index, &lock);
+        files.extend(capture.iter().map(|c| SlotFile::bytes(slot::CAPTURE, &c.packed)));
         let primary = SlotParts {
             version: build.version.clone(),
-            args: String::new(),
+            args: capture.as_ref().map(|_| esos_layout::crash::argument()).unwrap_or_default(),
             debug_args: String::new(),
             files,
         };
@@ -356,6 +361,52 @@ impl Ready {
             level: build.level,
         };
         Ok(initramfs.write(Vec::new())?)
+    }
+
+    /// The initramfs of the crash kernel; none where the manifest names nothing for it.
+    fn capture(&self, build: &Build<'_>, mtime: u32) -> Result<Option<Capture>, BuildError> {
+        let groups: Vec<_> = build.manifest.initramfs.iter().filter(|g| g.capture).cloned().collect();
+        if groups.is_empty() {
+            return Ok(None);
+        }
+        let release = &self.kernel.release;
+        let selection = self.tables.choose(&groups);
+        let selection =
+            selection.map_err(|source| BuildError::Choose { release: release.clone(), source })?;
+        let initramfs = Initramfs {
+            release,
+            init: &build.init.bytes,
+            // It never unpacks a root.
+            root_index: "",
+            version: &build.version,
+            selection: &selection,
+            modules: &self.taken.modules,
+            builtin: &self.taken.builtin,
+            firmware: &BTreeMap::new(),
+            mtime,
+            level: build.level,
+        };
+        let unpacked = initramfs.unpacked()?;
+        Ok(Some(Capture { packed: initramfs.write(Vec::new())?, unpacked }))
+    }
+}
+
+/// The initramfs of the crash kernel.
+struct Capture {
+    packed: Vec<u8>,
+    /// Bytes that it takes of the reserved memory once it is unpacked.
+    unpacked: u64,
+}
+
+impl Capture {
+    fn note(&self) -> String {
+        let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+        format!(
+            "the crash kernel's initramfs takes {} MiB unpacked ({} MiB packed); reserved: {}",
+            mib(self.unpacked),
+            mib(self.packed.len() as u64),
+            esos_layout::crash::argument()
+        )
     }
 }
 

@@ -110,7 +110,12 @@ mod tests {
 
     fn group(load: &[&str], modules: &[&str]) -> InitramfsGroup {
         let owned = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect();
-        InitramfsGroup { load: owned(load), modules: owned(modules), reason: "a test".to_owned() }
+        InitramfsGroup {
+            load: owned(load),
+            modules: owned(modules),
+            capture: false,
+            reason: "a test".to_owned(),
+        }
     }
 
     fn tables() -> Tables {

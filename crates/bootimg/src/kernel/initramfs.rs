@@ -75,6 +75,15 @@ impl Initramfs<'_> {
         packed.and_then(zstd::stream::write::Encoder::finish).map_err(InitramfsError::Write)
     }
 
+    /// Bytes of the archive before it is compressed: what it takes of the memory.
+    ///
+    /// # Errors
+    /// [`InitramfsError`].
+    pub fn unpacked(&self) -> Result<u64, InitramfsError> {
+        let archive = self.archive(Vec::new(), &self.files()?).map_err(InitramfsError::Write)?;
+        Ok(archive.len() as u64)
+    }
+
     fn archive<W: Write>(&self, out: W, files: &BTreeMap<String, (u16, Vec<u8>)>) -> io::Result<W> {
         let mut cpio = Cpio::new(out, self.mtime);
         let mut dirs = BTreeSet::from(["dev", "proc", "run", "sys"].map(str::to_owned));

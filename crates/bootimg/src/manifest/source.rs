@@ -63,6 +63,8 @@ pub(super) struct Group {
     load: Vec<String>,
     #[serde(default)]
     modules: Vec<String>,
+    #[serde(default)]
+    capture: bool,
     reason: String,
 }
 
@@ -99,6 +101,6 @@ impl From<ModuleDrop> for super::ModuleDrop {
 
 impl From<Group> for super::InitramfsGroup {
     fn from(g: Group) -> Self {
-        Self { load: g.load, modules: g.modules, reason: g.reason }
+        Self { load: g.load, modules: g.modules, capture: g.capture, reason: g.reason }
     }
 }
