@@ -1,0 +1,111 @@
+//! When a change is written: once it is quiet, and not later than that.
+use crate::seam::Tree;
+use crate::{BoxPath, Tracked};
+use sha2::{Digest, Sha256};
+
+/// Decides when a change is written: when nothing has changed for a while, and in any case some time after the first
+/// change. An editor's four writes are one generation; a log that lies below `/etc` does not put it off for ever.
+#[derive(Debug, Clone)]
+pub struct Quiet {
+    quiet_s: u64,
+    most_s: u64,
+    synced: Option<[u8; 32]>,
+    seen: Option<[u8; 32]>,
+    first: Option<u64>,
+    last: u64,
+}
+
+impl Quiet {
+    /// With a quiet period, and the longest time that a change may wait, in seconds.
+    #[must_use]
+    pub fn new(quiet_s: u64, most_s: u64) -> Self {
+        Self { quiet_s, most_s, synced: None, seen: None, first: None, last: 0 }
+    }
+
+    /// Takes a look: what the files' [`fingerprint`] is at a time in seconds. Whether to sync now.
+    pub fn look(&mut self, now: u64, print: [u8; 32]) -> bool {
+        if self.synced == Some(print) {
+            // Changed back, too.
+            (self.first, self.seen) = (None, Some(print));
+            return false;
+        }
+        if self.seen != Some(print) {
+            self.seen = Some(print);
+            self.last = now;
+        }
+        let first = *self.first.get_or_insert(now);
+        now.saturating_sub(self.last) >= self.quiet_s || now.saturating_sub(first) >= self.most_s
+    }
+
+    /// What was seen last is on the stick.
+    pub fn synced(&mut self) {
+        self.synced = self.seen;
+        self.first = None;
+    }
+
+    /// The stick did not take it: try again after the quiet period.
+    pub fn failed(&mut self, now: u64) {
+        self.first = Some(now);
+        self.last = now;
+    }
+}
+
+/// What names, sizes, modes, owners and times of everything that is tracked come to. Cheap: nothing is read.
+#[must_use]
+pub fn fingerprint(tree: &dyn Tree, tracked: &Tracked) -> [u8; 32] {
+    let mut sum = Sha256::new();
+    for root in tracked.roots() {
+        if let Ok(stat) = tree.stat(root) {
+            sum.update(format!("{root}{stat:?}"));
+        }
+        walk(tree, tracked, root, &mut sum);
+    }
+    sum.finalize().into()
+}
+
+fn walk(tree: &dyn Tree, tracked: &Tracked, dir: &BoxPath, sum: &mut Sha256) {
+    let Ok(mut names) = tree.list(dir) else { return };
+    names.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    for (name, stat) in names {
+        let path = dir.join(&name);
+        if tracked.leaves_out(&path) {
+            continue;
+        }
+        let is_dir = stat.kind == crate::Kind::Dir;
+        sum.update(path.as_bytes());
+        // A directory's own times change with every temporary file in it.
+        let times = if is_dir { None } else { Some((stat.mtime, stat.ctime, stat.len, stat.inode)) };
+        sum.update(format!("{:?} {} {} {} {times:?}", stat.kind, stat.mode, stat.uid, stat.gid));
+        if is_dir {
+            walk(tree, tracked, &path, sum);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_the_last_change_or_long_after_the_first() {
+        let mut quiet = Quiet::new(10, 60);
+        assert!(!quiet.look(0, [1; 32]));
+        assert!(!quiet.look(5, [2; 32]));
+        assert!(!quiet.look(14, [2; 32]));
+        assert!(quiet.look(15, [2; 32]));
+        quiet.synced();
+        assert!(!quiet.look(100, [2; 32]));
+        for at in 100..160 {
+            let print = [u8::try_from(at).unwrap(); 32];
+            assert!(!quiet.look(at, print), "{at}");
+        }
+        assert!(quiet.look(160, [160; 32]));
+        quiet.failed(160);
+        assert!(!quiet.look(165, [160; 32]));
+        assert!(quiet.look(170, [160; 32]));
+        quiet.synced();
+        assert!(!quiet.look(171, [161; 32]));
+        assert!(!quiet.look(172, [160; 32]), "changed back");
+        assert!(!quiet.look(300, [160; 32]));
+    }
+}

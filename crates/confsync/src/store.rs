@@ -1,0 +1,324 @@
+//! All packs on the medium.
+use crate::generation::Generation;
+use crate::node::{DirRow, decode_rows};
+use crate::pack::{Pack, PackError};
+use crate::seam::Medium;
+use crate::{BoxPath, Id, Listing, NodeKind, Snapshot};
+use std::collections::BTreeMap;
+use std::io;
+
+/// Why the store cannot be used. These are different answers, and none of them is "nothing to do".
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The directory is not there: the stick is gone or not mounted.
+    #[error("there is no store: the directory is not there")]
+    Gone,
+    /// The directory holds no generation.
+    #[error("no repository: there is no generation in the store")]
+    Empty,
+    /// There is no such generation, or no such path in it.
+    #[error("not found: {0}")]
+    NotFound(String),
+    /// A generation, or all of them, cannot be read back whole.
+    #[error("damaged: {what}")]
+    Damaged {
+        /// What, by file.
+        what: String,
+        /// How.
+        #[source]
+        source: PackError,
+    },
+    /// The medium can only be read.
+    #[error("read-only: nothing can be written to the store")]
+    ReadOnly,
+    /// The medium is full.
+    #[error("full: there is no room in the store")]
+    Full,
+    /// Anything else that the kernel says.
+    #[error("the medium cannot be {0}")]
+    Io(&'static str, #[source] io::Error),
+}
+
+impl StoreError {
+    pub(crate) fn io(doing: &'static str) -> impl Fn(io::Error) -> Self {
+        move |e| match e.kind() {
+            io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly,
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
+            io::ErrorKind::NotFound if doing == "listed" => Self::Gone,
+            _ => Self::Io(doing, e),
+        }
+    }
+}
+
+/// A file of the store that cannot be used, and why.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Damage {
+    /// The file.
+    pub file: String,
+    /// Why.
+    pub why: String,
+}
+
+struct Held {
+    name: String,
+    pack: Pack,
+    generation: Option<Generation>,
+}
+
+/// All packs on the medium, with their indexes. What is in them is checked when it is read.
+pub struct Store<'m> {
+    medium: &'m dyn Medium,
+    held: Vec<Held>,
+    place: BTreeMap<Id, usize>,
+    damaged: Vec<Damage>,
+}
+
+/// The name of a generation's pack.
+pub(crate) fn gen_name(id: u64) -> String {
+    format!("gen-{id:010}.esc")
+}
+
+/// The name of a pack whose generation was dropped, and whose objects others need.
+pub(crate) fn old_name(id: u64) -> String {
+    format!("old-{id:010}.esc")
+}
+
+pub(crate) fn parse_name(name: &str) -> Option<(bool, u64)> {
+    let digits = name.strip_suffix(".esc")?;
+    let (current, digits) = match digits.strip_prefix("gen-") {
+        Some(digits) => (true, digits),
+        None => (false, digits.strip_prefix("old-")?),
+    };
+    Some((current, digits.parse().ok()?))
+}
+
+impl<'m> Store<'m> {
+    /// Opens the store: reads the index of each pack.
+    ///
+    /// # Errors
+    /// [`StoreError::Gone`] where there is no directory, or the medium cannot be read. A damaged pack is no
+    /// error here: see [`Store::damaged`].
+    pub fn open(medium: &'m dyn Medium) -> Result<Self, StoreError> {
+        let mut store = Self { medium, held: Vec::new(), place: BTreeMap::new(), damaged: Vec::new() };
+        let mut names = medium.list().map_err(StoreError::io("listed"))?;
+        names.sort_by_key(|name| parse_name(name).map_or(0, |(_, id)| id));
+        for name in names {
+            let Some((current, _)) = parse_name(&name) else { continue };
+            match store.load(&name, current) {
+                Ok(held) => store.hold(held),
+                Err(e) => {
+                    let source = std::error::Error::source(&e).map(|s| format!(": {s}")).unwrap_or_default();
+                    store.damaged.push(Damage { file: name, why: format!("{e}{source}") });
+                }
+            }
+        }
+        Ok(store)
+    }
+
+    fn load(&self, name: &str, current: bool) -> Result<Held, PackError> {
+        let file = self.medium.open(name).map_err(PackError::Io)?;
+        let pack = Pack::open(&*file)?;
+        let generation = match current {
+            true => Some(serde_json::from_slice(&pack.record).map_err(|_e| PackError::Nonsense("record"))?),
+            false => None,
+        };
+        Ok(Held { name: name.to_owned(), pack, generation })
+    }
+
+    fn hold(&mut self, held: Held) {
+        let at = self.held.len();
+        held.pack.objects.keys().for_each(|id| {
+            self.place.insert(*id, at);
+        });
+        self.held.push(held);
+    }
+
+    /// Generations, oldest first. Each says what it is; whether it is whole is another question.
+    pub fn generations(&self) -> impl DoubleEndedIterator<Item = &Generation> {
+        self.held.iter().filter_map(|h| h.generation.as_ref())
+    }
+
+    /// Files that cannot be used.
+    #[must_use]
+    pub fn damaged(&self) -> &[Damage] {
+        &self.damaged
+    }
+
+    /// Bytes of all packs.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.held.iter().fold(0, |sum, h| sum.saturating_add(h.pack.size))
+    }
+
+    /// One generation.
+    ///
+    /// # Errors
+    /// [`StoreError::Empty`] or [`StoreError::NotFound`]; [`StoreError::Damaged`] where its file is there and
+    /// cannot be used.
+    pub fn generation(&self, id: u64) -> Result<&Generation, StoreError> {
+        if let Some(found) = self.generations().find(|g| g.id == id) {
+            return Ok(found);
+        }
+        let name = gen_name(id);
+        if self.damaged.iter().any(|d| d.file == name) {
+            return Err(StoreError::Damaged {
+                what: format!("generation @{id}"),
+                source: PackError::Checksum("index"),
+            });
+        }
+        if self.held.is_empty() && self.damaged.is_empty() {
+            return Err(StoreError::Empty);
+        }
+        Err(StoreError::NotFound(format!("there is no generation @{id}")))
+    }
+
+    /// The number that the next generation gets: above all that are or were there.
+    #[must_use]
+    pub fn next_id(&self) -> u64 {
+        let held =
+            self.held.iter().map(|h| h.name.as_str()).chain(self.damaged.iter().map(|d| d.file.as_str()));
+        held.filter_map(|n| parse_name(n.trim_end_matches(".damaged")))
+            .map(|(_, id)| id)
+            .max()
+            .unwrap_or(0)
+            .saturating_add(1)
+    }
+
+    pub(crate) fn has(&self, id: &Id) -> bool {
+        self.place.contains_key(id)
+    }
+
+    pub(crate) fn medium(&self) -> &'m dyn Medium {
+        self.medium
+    }
+
+    pub(crate) fn packs(&self) -> impl Iterator<Item = (&str, &Pack, Option<&Generation>)> {
+        self.held.iter().map(|h| (h.name.as_str(), &h.pack, h.generation.as_ref()))
+    }
+
+    /// An object, checked against its name.
+    pub(crate) fn object(&self, id: &Id) -> Result<Vec<u8>, StoreError> {
+        let missing =
+            || StoreError::Damaged { what: "the store".to_owned(), source: PackError::Missing(*id) };
+        let held = self.place.get(id).and_then(|at| self.held.get(*at)).ok_or_else(missing)?;
+        let file = self.medium.open(&held.name).map_err(StoreError::io("read"))?;
+        held.pack.read(&*file, id).map_err(|source| match source {
+            PackError::Io(e) => StoreError::Io("read", e),
+            source => StoreError::Damaged { what: held.name.clone(), source },
+        })
+    }
+
+    fn rows(&self, tree: &Id) -> Result<Vec<DirRow>, StoreError> {
+        let damaged = |e: PackError| StoreError::Damaged { what: format!("list {tree}"), source: e };
+        decode_rows(&self.object(tree)?).map_err(|e| damaged(e.into()))
+    }
+
+    /// Everything in a generation, without the contents.
+    ///
+    /// # Errors
+    /// An object of it is damaged.
+    pub fn snapshot(&self, generation: &Generation) -> Result<Snapshot, StoreError> {
+        let tree = generation.tree().map_err(|e| nonsense(generation, e.into()))?;
+        self.snapshot_of(&tree)
+    }
+
+    /// The defaults of the version that made a generation, where they are known.
+    ///
+    /// # Errors
+    /// An object of them is damaged.
+    pub fn defaults(&self, generation: &Generation) -> Result<Option<Snapshot>, StoreError> {
+        let id = generation.defaults().map_err(|e| nonsense(generation, e.into()))?;
+        id.map(|id| self.snapshot_of(&id)).transpose()
+    }
+
+    pub(crate) fn snapshot_of(&self, tree: &Id) -> Result<Snapshot, StoreError> {
+        let mut snapshot = Snapshot::default();
+        for (path, whole, id) in self.rows(tree)? {
+            let listing = Listing::decode(whole, &self.object(&id)?)
+                .map_err(|e| StoreError::Damaged { what: format!("listing of {path}"), source: e.into() })?;
+            snapshot.dirs.insert(path, listing);
+        }
+        Ok(snapshot)
+    }
+
+    /// The content of a file.
+    ///
+    /// # Errors
+    /// A piece of it is damaged.
+    pub fn content(&self, chunks: &[Id]) -> Result<Vec<u8>, StoreError> {
+        let mut content = Vec::new();
+        for id in chunks {
+            content.extend(self.object(id)?);
+        }
+        Ok(content)
+    }
+
+    /// Reads a whole generation back and checks all of it.
+    ///
+    /// # Errors
+    /// What of it is damaged first.
+    pub fn verify(&self, generation: &Generation) -> Result<(), StoreError> {
+        let mut snapshots = vec![self.snapshot(generation)?];
+        snapshots.extend(self.defaults(generation)?);
+        let mut seen = std::collections::BTreeSet::new();
+        for (path, node) in snapshots.iter().flat_map(Snapshot::iter) {
+            let NodeKind::File { chunks, .. } = &node.kind else { continue };
+            for id in chunks.iter().filter(|id| seen.insert(**id)) {
+                self.object(id).map_err(|e| at_path(e, &path))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Objects that generations need: lists, listings, contents.
+    pub(crate) fn needed(
+        &self,
+        generation: &Generation,
+        into: &mut std::collections::BTreeSet<Id>,
+    ) -> Result<(), StoreError> {
+        let tree = generation.tree().map_err(|e| nonsense(generation, e.into()))?;
+        let defaults = generation.defaults().map_err(|e| nonsense(generation, e.into()))?;
+        for root in [Some(tree), defaults].into_iter().flatten() {
+            if !into.insert(root) {
+                continue;
+            }
+            for (path, whole, id) in self.rows(&root)? {
+                if !into.insert(id) {
+                    continue;
+                }
+                let listing = Listing::decode(whole, &self.object(&id)?).map_err(|e| {
+                    StoreError::Damaged { what: format!("listing of {path}"), source: e.into() }
+                })?;
+                for node in listing.nodes.values() {
+                    if let NodeKind::File { chunks, .. } = &node.kind {
+                        into.extend(chunks);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Store<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store")
+            .field("packs", &self.held.len())
+            .field("damaged", &self.damaged)
+            .finish_non_exhaustive()
+    }
+}
+
+fn nonsense(generation: &Generation, source: PackError) -> StoreError {
+    StoreError::Damaged { what: format!("generation @{}", generation.id), source }
+}
+
+fn at_path(error: StoreError, path: &BoxPath) -> StoreError {
+    match error {
+        StoreError::Damaged { what, source } => {
+            StoreError::Damaged { what: format!("{path} in {what}"), source }
+        }
+        other => other,
+    }
+}

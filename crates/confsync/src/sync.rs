@@ -1,0 +1,262 @@
+//! From the box to the stick: one new generation, or none.
+use crate::diff::{Change, changes};
+use crate::generation::Generation;
+use crate::index::Index;
+use crate::node::encode_rows;
+use crate::pack::Writer;
+use crate::scan::{Scan, Skipped, scan};
+use crate::seam::{Medium, Tree};
+use crate::store::{Store, StoreError, gen_name, parse_name};
+use crate::{Id, NodeKind, Snapshot, Tracked};
+use std::cell::RefCell;
+use std::io;
+
+/// What a sync should know.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Request {
+    /// The box's name.
+    pub host: String,
+    /// The version that runs.
+    pub version: String,
+    /// Why.
+    pub reason: String,
+    /// Seconds since 1970.
+    pub now: u64,
+    /// Which generation the box had restored or made before.
+    pub parent: Option<u64>,
+    /// Of an import: what could not be had.
+    pub missing: Vec<String>,
+}
+
+impl Request {
+    /// A request for these reasons.
+    #[must_use]
+    pub fn new(host: &str, version: &str, reason: &str, now: u64) -> Self {
+        let text = str::to_owned;
+        Self { host: text(host), version: text(version), reason: text(reason), now, ..Self::default() }
+    }
+
+    /// With the generation that the box had restored or made before.
+    #[must_use]
+    pub fn parent(mut self, parent: Option<u64>) -> Self {
+        self.parent = parent;
+        self
+    }
+
+    /// With what could not be had.
+    #[must_use]
+    pub fn missing(mut self, missing: Vec<String>) -> Self {
+        self.missing = missing;
+        self
+    }
+}
+
+/// What came of a sync.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct Synced {
+    /// The newest generation, made now or before.
+    pub generation: u64,
+    /// Whether it was made now.
+    pub made: bool,
+    /// What changed since the one before.
+    pub changes: Vec<Change>,
+    /// Bytes written to the medium.
+    pub written_bytes: u64,
+    /// What was not kept, and why.
+    pub skipped: Vec<Skipped>,
+    /// Whether the index that came with it is worth keeping: it knows more than the one before.
+    #[serde(skip)]
+    pub index_changed: bool,
+}
+
+/// Makes a new generation, if anything has changed. Everything is written beside what is there, flushed, and
+/// counts by one rename; whatever fails, the generations before stay as they are. `index` is what the last
+/// sync gave back; without it everything is read. `defaults` is a store that keeps the image's own files,
+/// as the box had them before anything was restored.
+///
+/// # Errors
+/// The store cannot be read or written.
+pub fn sync(
+    tree: &dyn Tree,
+    tracked: &Tracked,
+    medium: &dyn Medium,
+    index: Option<Index>,
+    defaults: Option<&Store<'_>>,
+    request: &Request,
+) -> Result<(Synced, Index), StoreError> {
+    let index = index.unwrap_or_default();
+    // First without the store: mostly nothing has changed.
+    let names = medium.list().map_err(StoreError::io("listed"))?;
+    let newest =
+        names.iter().filter_map(|n| parse_name(n)).filter(|(current, _)| *current).map(|(_, id)| id).max();
+    let trusted = newest == Some(index.generation)
+        && medium.open(&gen_name(index.generation)).is_ok_and(|file| file.size() == index.pack);
+    let index = if trusted { index } else { Index::default() };
+    let begun = i64::try_from(request.now).unwrap_or(i64::MAX);
+    let work = RefCell::new(Work { medium, store: None, writer: None, names });
+    let scan = scan(tree, tracked, &index, &mut |id, piece| work.borrow_mut().keep(id, piece))
+        .map_err(work_error)?;
+    let work = work.into_inner();
+    if trusted && scan.untouched && scan.snapshot == index.snapshot {
+        let synced = Synced {
+            generation: index.generation,
+            made: false,
+            changes: Vec::new(),
+            written_bytes: 0,
+            skipped: scan.skipped,
+            index_changed: scan.read,
+        };
+        let next = Index { begun, stamps: scan.stamps, ..index };
+        return Ok((synced, next));
+    }
+    work.finish(scan, index, defaults, request, begun)
+}
+
+fn work_error(e: io::Error) -> StoreError {
+    // An error of the store itself travels through the scan in here.
+    match e.downcast::<StoreError>() {
+        Ok(error) => error,
+        Err(e) => StoreError::io("written")(e),
+    }
+}
+
+struct Work<'m> {
+    medium: &'m dyn Medium,
+    store: Option<Store<'m>>,
+    writer: Option<Writer<'m>>,
+    names: Vec<String>,
+}
+
+impl<'m> Work<'m> {
+    fn open(&mut self) -> Result<&mut Store<'m>, StoreError> {
+        if self.store.is_none() {
+            self.store = Some(Store::open(self.medium)?);
+        }
+        self.store.as_mut().ok_or(StoreError::Gone)
+    }
+
+    fn writer(&mut self) -> Result<&mut Writer<'m>, StoreError> {
+        if self.writer.is_none() {
+            let next = self.open()?.next_id();
+            let out = self.medium.create(&gen_name(next)).map_err(StoreError::io("written"))?;
+            self.writer = Some(Writer::new(out).map_err(StoreError::io("written"))?);
+        }
+        self.writer.as_mut().ok_or(StoreError::Gone)
+    }
+
+    fn keep(&mut self, id: Id, piece: &[u8]) -> io::Result<()> {
+        let has = self.open().map_err(io::Error::other)?.has(&id);
+        if has { Ok(()) } else { self.writer().map_err(io::Error::other)?.add(id, piece) }
+    }
+
+    /// Adds listings and the list of directories; the id of that list.
+    fn tree(&mut self, snapshot: &Snapshot) -> Result<Id, StoreError> {
+        let mut rows = Vec::new();
+        for (path, listing) in &snapshot.dirs {
+            let bytes = listing.encode();
+            let id = Id::of(&bytes);
+            self.keep(id, &bytes).map_err(work_error)?;
+            rows.push((path.clone(), listing.whole, id));
+        }
+        let bytes = encode_rows(&rows);
+        let id = Id::of(&bytes);
+        self.keep(id, &bytes).map_err(work_error)?;
+        Ok(id)
+    }
+
+    /// The defaults, copied from the store that has them.
+    fn defaults(&mut self, from: &Store<'_>) -> Result<Option<Id>, StoreError> {
+        let Some(generation) = from.generations().next_back() else { return Ok(None) };
+        let snapshot = from.snapshot(generation)?;
+        for (_, node) in snapshot.iter() {
+            let NodeKind::File { chunks, .. } = &node.kind else { continue };
+            for id in chunks {
+                if !self.open()?.has(id) {
+                    let piece = from.object(id)?;
+                    self.keep(*id, &piece).map_err(work_error)?;
+                }
+            }
+        }
+        self.tree(&snapshot).map(Some)
+    }
+
+    fn finish(
+        mut self,
+        scan: Scan,
+        index: Index,
+        defaults: Option<&Store<'_>>,
+        request: &Request,
+        begun: i64,
+    ) -> Result<(Synced, Index), StoreError> {
+        let Scan { mut snapshot, stamps, skipped, .. } = scan;
+        let newest = self.open()?.generations().next_back().cloned();
+        // Without an index the last generation says what was.
+        let before = match (&newest, index.generation) {
+            (Some(_), n) if n > 0 => index.snapshot,
+            (Some(generation), _) => self.open()?.snapshot(generation).unwrap_or_default(),
+            (None, _) => Snapshot::default(),
+        };
+        keep_times(&mut snapshot, &before);
+        let defaults = match defaults {
+            Some(from) => self.defaults(from)?,
+            None => {
+                newest.as_ref().filter(|g| g.version == request.version).and_then(|g| g.defaults().ok()?)
+            }
+        };
+        let tree = self.tree(&snapshot)?;
+        let same =
+            newest.as_ref().filter(|g| g.tree().ok() == Some(tree) && g.defaults().ok() == Some(defaults));
+        if let Some(generation) =
+            same.filter(|g| g.version == request.version && g.missing == request.missing)
+        {
+            let pack = self.medium.open(&gen_name(generation.id)).map_err(StoreError::io("read"))?.size();
+            let synced = Synced {
+                generation: generation.id,
+                made: false,
+                changes: Vec::new(),
+                written_bytes: 0,
+                skipped,
+                index_changed: true,
+            };
+            let next = Index { generation: generation.id, pack, tree: Some(tree), begun, snapshot, stamps };
+            return Ok((synced, next));
+        }
+        let id = self.open()?.next_id();
+        let (files, bytes) = snapshot.size();
+        let mut generation = Generation::new(id, tree, defaults);
+        generation.time = request.now;
+        generation.host.clone_from(&request.host);
+        generation.version.clone_from(&request.version);
+        generation.reason.clone_from(&request.reason);
+        generation.parent = request.parent.or(newest.map(|g| g.id));
+        generation.missing.clone_from(&request.missing);
+        (generation.files, generation.bytes) = (files, bytes);
+        let record = serde_json::to_vec(&generation).map_err(|e| StoreError::Io("written", e.into()))?;
+        self.writer()?;
+        let writer = self.writer.take().ok_or(StoreError::Gone)?;
+        let pack = writer.finish(&record).map_err(StoreError::io("written"))?;
+        // What a power cut left behind. That it cannot be removed now is no reason to fail.
+        for name in self.names.iter().filter(|n| n.starts_with('.') && n.ends_with(".tmp")) {
+            let _next_time = self.medium.remove(name);
+        }
+        let changes = changes(&before, &snapshot);
+        let synced =
+            Synced { generation: id, made: true, changes, written_bytes: pack, skipped, index_changed: true };
+        let next = Index { generation: id, pack, tree: Some(tree), begun, snapshot, stamps };
+        Ok((synced, next))
+    }
+}
+
+/// A file with the same content keeps the time that it had.
+fn keep_times(snapshot: &mut Snapshot, before: &Snapshot) {
+    for (dir, listing) in &mut snapshot.dirs {
+        let Some(old) = before.dirs.get(dir) else { continue };
+        for (name, node) in &mut listing.nodes {
+            if let Some(was) = old.nodes.get(name).filter(|was| was.same_but_time(node)) {
+                node.mtime = was.mtime;
+            }
+        }
+    }
+}

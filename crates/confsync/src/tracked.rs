@@ -1,0 +1,173 @@
+//! What belongs to the configuration.
+use crate::BoxPath;
+use serde::Deserialize;
+
+/// What belongs to the configuration: paths, and what below them does not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tracked {
+    include: Vec<BoxPath>,
+    exclude: Vec<String>,
+}
+
+/// Why a list of paths makes no sense.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no path of the configuration: an absolute path without `..`, and not `/`")]
+pub struct TrackedError(pub String);
+
+/// The document `/etc/esos/conf.json` adds to what is always kept.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Extras {
+    include: Vec<String>,
+    exclude: Vec<String>,
+}
+
+/// What is always kept.
+pub const INCLUDE: &[&str] = &[
+    "/etc",
+    "/opt",
+    "/root/.bash_history",
+    "/root/.ssh",
+    "/usr/local",
+    "/var/lib/chrony",
+    "/var/lib/corosync",
+    "/var/lib/drbd",
+    "/var/lib/esos",
+    "/var/lib/iscsi",
+    "/var/lib/pacemaker",
+    "/var/lib/pcsd",
+    "/var/lib/scst",
+    "/var/spool/cron/crontabs",
+];
+
+/// What is never kept: what belongs to the image, to this boot, or to the keeper itself. `*` is any text
+/// within a name, `**` any text.
+pub const EXCLUDE: &[&str] = &[
+    "/etc/esos-release",
+    "/etc/issue",
+    "/etc/issue.net",
+    "/etc/motd",
+    "/etc/mtab",
+    "/etc/ld.so.cache",
+    "/etc/.git",
+    "/etc/.gitignore",
+    "/etc/.etckeeper",
+    "/var/lib/esos/conf",
+    "/**/.*.tmp",
+    "/**/*.esos-new",
+];
+
+/// Where a person adds paths of their own: `{"include": ["/srv/scripts"], "exclude": ["/opt/cache/**"]}`.
+pub const EXTRAS: &str = "/etc/esos/conf.json";
+
+impl Default for Tracked {
+    fn default() -> Self {
+        let mut tracked =
+            Self { include: Vec::new(), exclude: EXCLUDE.iter().map(|e| (*e).to_owned()).collect() };
+        tracked.include = INCLUDE.iter().filter_map(BoxPath::new).collect();
+        tracked
+    }
+}
+
+impl Tracked {
+    /// What is always kept, and what the document at [`EXTRAS`] adds.
+    ///
+    /// # Errors
+    /// The document makes no sense, with the place in it.
+    pub fn with_extras(text: &str) -> Result<Self, String> {
+        let extras: Extras = serde_json::from_str(text).map_err(|e| format!("{EXTRAS}: {e}"))?;
+        let mut tracked = Self::default();
+        for path in extras.include {
+            tracked.add(&path).map_err(|e| format!("{EXTRAS}: {e}"))?;
+        }
+        tracked.exclude.extend(extras.exclude);
+        Ok(tracked)
+    }
+
+    /// Only these paths.
+    ///
+    /// # Errors
+    /// One of them is no path.
+    pub fn only(paths: &[&str]) -> Result<Self, TrackedError> {
+        let mut tracked = Self { include: Vec::new(), exclude: Vec::new() };
+        paths.iter().try_for_each(|path| tracked.add(path))?;
+        Ok(tracked)
+    }
+
+    fn add(&mut self, text: &str) -> Result<(), TrackedError> {
+        let fault = || TrackedError(text.to_owned());
+        let path =
+            BoxPath::new(text).filter(|p| text.starts_with('/') && p.split().is_some()).ok_or_else(fault)?;
+        if !self.include.iter().any(|above| path.is_below(above)) {
+            self.include.retain(|below| !below.is_below(&path));
+            self.include.push(path);
+        }
+        Ok(())
+    }
+
+    /// Paths that are kept with all that is in them.
+    #[must_use]
+    pub fn roots(&self) -> &[BoxPath] {
+        &self.include
+    }
+
+    /// Whether a path belongs to the configuration.
+    #[must_use]
+    pub fn covers(&self, path: &BoxPath) -> bool {
+        self.include.iter().any(|above| path.is_below(above)) && !self.leaves_out(path)
+    }
+
+    /// Whether a path below a root is left out.
+    #[must_use]
+    pub fn leaves_out(&self, path: &BoxPath) -> bool {
+        self.exclude.iter().any(|pattern| {
+            if pattern.contains('*') {
+                glob(pattern.as_bytes(), path.as_bytes())
+            } else {
+                path.as_bytes() == pattern.as_bytes()
+            }
+        })
+    }
+}
+
+/// `**` is any text, `*` any text without `/`.
+fn glob(pattern: &[u8], text: &[u8]) -> bool {
+    match pattern {
+        [] => text.is_empty(),
+        [b'*', b'*', rest @ ..] => (0..=text.len()).any(|at| text.get(at..).is_some_and(|t| glob(rest, t))),
+        [b'*', rest @ ..] => {
+            let end = text.iter().position(|b| *b == b'/').unwrap_or(text.len());
+            (0..=end).any(|at| text.get(at..).is_some_and(|t| glob(rest, t)))
+        }
+        [byte, rest @ ..] => {
+            text.split_first().is_some_and(|(first, tail)| first == byte && glob(rest, tail))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept() {
+        let tracked =
+            Tracked::with_extras(r#"{"include": ["/srv/x"], "exclude": ["/opt/cache/**"]}"#).unwrap();
+        for (path, kept) in [
+            ("/etc/passwd", true),
+            ("/etc/esos-release", false),
+            ("/srv/x/y", true),
+            ("/srv/xy", false),
+            ("/opt/cache/a/b", false),
+            ("/etc/.scst.conf.12-3.tmp", false),
+            ("/var/lib/esos/alert/book.json", true),
+            ("/var/lib/esos/conf", false),
+            ("/usr/sbin/x", false),
+        ] {
+            assert_eq!(tracked.covers(&BoxPath::new(path).unwrap()), kept, "{path}");
+        }
+        assert!(Tracked::with_extras(r#"{"include": ["etc"]}"#).unwrap_err().contains("`etc`"));
+        assert!(Tracked::with_extras(r#"{"include": ["/a/../b"]}"#).is_err());
+        assert!(Tracked::with_extras("{\"inlude\": []}").unwrap_err().contains("conf.json"));
+    }
+}
