@@ -64,6 +64,7 @@ macro_rules! files {
 /// All files, sorted by path.
 pub const FILES: &[File] = files![
     0o644 "etc/chrony/chrony.conf" if "usr/sbin/chronyd",
+    0o644 "etc/cron.d/esos-conf" if "usr/sbin/cron",
     0o644 "etc/default/halt",
     0o644 "etc/default/locale",
     0o644 "etc/default/mdadm" if "usr/sbin/mdadm",
@@ -75,6 +76,7 @@ pub const FILES: &[File] = files![
     0o644 "etc/hostname",
     0o644 "etc/hosts",
     0o755 "etc/init.d/esos-answers",
+    0o755 "etc/init.d/esos-conf",
     0o755 "etc/init.d/esos-crash",
     0o755 "etc/init.d/esos-crash-arm",
     0o755 "etc/init.d/esos-early",
@@ -116,11 +118,13 @@ pub const FILES: &[File] = files![
     0o644 "root/.bashrc",
     0o644 "root/.profile",
     0o755 "usr/lib/esos/address-watcher",
+    0o755 "usr/lib/esos/conf-watcher",
     0o755 "usr/lib/esos/getty",
     0o755 "usr/lib/esos/last-resort",
     0o755 "usr/lib/esos/log-rotate" if "usr/sbin/rsyslogd",
     0o755 "usr/lib/esos/monitor",
     0o755 "usr/lib/esos/rc",
+    0o755 "usr/lib/esos/restore-conf",
     0o755 "usr/lib/esos/stick-watcher",
 ];
 

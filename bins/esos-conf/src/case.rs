@@ -1,0 +1,149 @@
+//! The box and its store, as each verb needs them.
+use crate::host::{HostBox, HostMedium};
+use crate::stick::Mounted;
+use esos_cli::{Exit, Failure, OrExit, Ui};
+use esos_confsync::restore::Restored;
+use esos_confsync::{EXTRAS, Index, Store, StoreError, Tracked};
+use esos_hostfs::{Files, HostFiles, LockGuard, lock};
+use esos_layout::run;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What the box remembers of its store; not part of the configuration.
+pub(crate) const STATE: &str = "/var/lib/esos/conf";
+
+/// The box and its store.
+pub(crate) struct Case {
+    pub(crate) files: HostFiles,
+    pub(crate) tree: HostBox,
+    pub(crate) tracked: Tracked,
+    pub(crate) medium: HostMedium,
+    pub(crate) version: String,
+    pub(crate) host: String,
+    pub(crate) live: bool,
+    pub(crate) store_dir: PathBuf,
+    root: PathBuf,
+    _mounted: Option<Mounted>,
+}
+
+impl Case {
+    /// With the store for reading, or for writing too.
+    pub(crate) fn open(store: Option<&Path>, write: bool, ui: &Ui) -> Result<Self, Failure> {
+        let files = HostFiles::new(ui.root());
+        let text = |path: &str| {
+            let bytes = files.read(path).ok()?;
+            Some(String::from_utf8_lossy(&bytes).trim().to_owned()).filter(|t| !t.is_empty())
+        };
+        let tracked = match files.read(EXTRAS) {
+            Ok(bytes) => Tracked::with_extras(&String::from_utf8_lossy(&bytes))
+                .map_err(|e| Failure::new(Exit::Invalid, e).code("conf::tracked"))?,
+            Err(e) if e.is_not_found() => Tracked::default(),
+            Err(e) => return Err(e.into()),
+        };
+        // `ESOS 5.0.0` and `5.0.0` are the same.
+        let version = text(run::RELEASE).unwrap_or_default();
+        let version = version.split_whitespace().next_back().unwrap_or("0").to_owned();
+        let host = text("/etc/hostname").unwrap_or_else(|| "localhost".to_owned());
+        let live = ui.global().is_live();
+        let (store_dir, mounted) = match store {
+            Some(dir) => (dir.to_owned(), None),
+            None if live => {
+                let mounted = Mounted::conf(write)?;
+                (mounted.path().to_owned(), Some(mounted))
+            }
+            None => {
+                return Err(Failure::new(Exit::Usage, "a copied tree has no stick of its own")
+                    .help("name the directory of generations with --store DIR"));
+            }
+        };
+        if !store_dir.is_dir() {
+            return Err(told(StoreError::Gone).context(store_dir.display().to_string()));
+        }
+        let (tree, medium) = (HostBox::new(ui.root()), HostMedium::new(&store_dir));
+        let root = ui.root().to_owned();
+        Ok(Self { files, tree, tracked, medium, version, host, live, store_dir, root, _mounted: mounted })
+    }
+
+    pub(crate) fn store(&self) -> Result<Store<'_>, Failure> {
+        Store::open(&self.medium).map_err(told)
+    }
+
+    /// One at a time, on this box and on this store.
+    pub(crate) fn lock(&self) -> Result<Vec<LockGuard>, Failure> {
+        self.files.make_dir(STATE)?;
+        let own = self.root.join(STATE.trim_start_matches('/')).join("lock");
+        let wait = Duration::from_secs(60);
+        let mut guards = vec![lock(&own, wait).or_exit(Exit::Busy)?];
+        // A store that can only be read is told by whoever wants to write.
+        match lock(&self.store_dir.join(".lock"), wait) {
+            Ok(guard) => guards.push(guard),
+            Err(busy @ esos_hostfs::LockError::Busy { .. }) => {
+                return Err(Failure::from(busy).with_exit(Exit::Busy));
+            }
+            Err(_) => {}
+        }
+        Ok(guards)
+    }
+
+    pub(crate) fn index(&self) -> Option<Index> {
+        Index::decode(&self.files.read(&format!("{STATE}/index")).ok()?).ok()
+    }
+
+    pub(crate) fn keep_index(&self, index: &Index) -> Result<(), Failure> {
+        self.files.make_dir(STATE)?;
+        Ok(self.files.replace(&format!("{STATE}/index"), &index.encode(), 0o600)?)
+    }
+
+    pub(crate) fn restored(&self) -> Result<Option<Restored>, Failure> {
+        match self.files.read(&format!("{STATE}/restored.json")) {
+            Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes).or_exit(Exit::Invalid)?)),
+            Err(e) if e.is_not_found() => Ok(None),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    pub(crate) fn keep_restored(&self, restored: &Restored) -> Result<(), Failure> {
+        self.files.make_dir(STATE)?;
+        Ok(self.files.replace(
+            &format!("{STATE}/restored.json"),
+            &serde_json::to_vec_pretty(restored)?,
+            0o600,
+        )?)
+    }
+
+    /// The image's own files, as they were before anything was restored.
+    pub(crate) fn defaults_dir(&self) -> PathBuf {
+        self.root.join(STATE.trim_start_matches('/')).join("defaults")
+    }
+}
+
+/// An error of the store, each with its own code.
+pub(crate) fn told(error: StoreError) -> Failure {
+    let (exit, code, help) = match &error {
+        StoreError::Gone => (Exit::Unavailable, "gone", "esos stick show"),
+        StoreError::Empty => {
+            (Exit::Unavailable, "no-repository", "esos conf sync makes the first generation")
+        }
+        StoreError::NotFound(_) => (Exit::Failed, "not-found", "esos conf log lists what there is"),
+        StoreError::Damaged { .. } => (Exit::Invalid, "damaged", "esos conf verify says what is whole"),
+        StoreError::ReadOnly => {
+            (Exit::Failed, "read-only", "a stick that turns read-only is dying: replace it")
+        }
+        StoreError::Full => (Exit::Failed, "full", "esos conf prune frees old generations"),
+        _ => (Exit::Failed, "io", "esos stick show; dmesg"),
+    };
+    Failure::from(error).with_exit(exit).code(format!("conf::{code}")).help(help)
+}
+
+/// `@7`.
+pub(crate) fn id(word: &str) -> Option<Result<u64, Failure>> {
+    let digits = word.strip_prefix('@')?;
+    let bad = |_| Failure::new(Exit::Usage, format!("`{word}` is no generation; they are written @7"));
+    Some(digits.parse().map_err(bad))
+}
+
+/// Seconds since 1970 for people.
+pub(crate) fn time(seconds: u64) -> String {
+    let stamp = i64::try_from(seconds).ok().and_then(|s| jiff::Timestamp::from_second(s).ok());
+    stamp.map_or_else(|| seconds.to_string(), |t| t.to_string())
+}

@@ -1,0 +1,150 @@
+//! `esos-conf status`, `log` and `verify`.
+use crate::case::{Case, time, told};
+use esos_cli::{Exit, Failure, Table, Ui};
+use esos_confsync::restore::Restored;
+use esos_confsync::{Change, Damage, Generation, StoreError, changes, observe};
+use serde::Serialize;
+use std::path::Path;
+
+#[derive(Serialize)]
+struct Status {
+    newest: Option<Generation>,
+    generations: usize,
+    size_bytes: u64,
+    damaged: Vec<Damage>,
+    restored: Option<Restored>,
+    pending: Vec<Change>,
+    conflicts: Vec<String>,
+}
+
+pub(crate) fn status(store: Option<&Path>, ui: &mut Ui) -> Result<Exit, Failure> {
+    let case = Case::open(store, false, ui)?;
+    let store = case.store()?;
+    if store.generations().next().is_none() {
+        return Err(told(match store.damaged().first() {
+            None => StoreError::Empty,
+            Some(_) => restored_error(&store),
+        }));
+    }
+    let newest = store.generations().next_back().cloned();
+    let (now, _) = observe(&case.tree, &case.tracked, &mut |_, _| Ok(()))?;
+    let kept = newest.as_ref().map(|g| store.snapshot(g)).transpose().map_err(told)?.unwrap_or_default();
+    let status = Status {
+        generations: store.generations().count(),
+        size_bytes: store.size(),
+        damaged: store.damaged().to_vec(),
+        restored: case.restored()?,
+        pending: changes(&kept, &now),
+        conflicts: open_conflicts(&now),
+        newest,
+    };
+    ui.emit("esos.conf.status/1", &status, |human| {
+        if let Some(g) = &status.newest {
+            human.line(format!(
+                "newest     @{} of {} ({}, ESOS {})",
+                g.id,
+                time(g.time),
+                g.reason,
+                g.version
+            ));
+        }
+        human.line(format!("store      {} generations, {} bytes", status.generations, status.size_bytes));
+        if let Some(r) = &status.restored {
+            let id = r.generation.map_or("nothing".to_owned(), |id| format!("@{id} of {}", time(r.made)));
+            human.line(format!("restored   {id}{}", if r.complete { "" } else { ", NOT WHOLE" }));
+            r.missing.iter().for_each(|m| human.line(format!("  missing  {m}")));
+            r.newer
+                .iter()
+                .for_each(|id| human.line(format!("  newer    @{id}, made by a newer version, kept")));
+        }
+        status.damaged.iter().for_each(|d| human.line(format!("damaged    {}: {}", d.file, d.why)));
+        status.conflicts.iter().for_each(|c| human.line(format!("conflict   {c}")));
+        human.line(format!("pending    {} changes are not on the stick", status.pending.len()));
+        status.pending.iter().take(20).for_each(|change| human.line(format!("  {change}")));
+    })?;
+    let fine = status.pending.is_empty() && status.restored.as_ref().is_none_or(|r| r.complete);
+    Ok(if fine { Exit::Done } else { Exit::Differs })
+}
+
+fn restored_error(store: &esos_confsync::Store<'_>) -> StoreError {
+    match esos_confsync::restore::choose(store, "") {
+        Err(e) => e,
+        Ok(_) => StoreError::Empty,
+    }
+}
+
+/// New defaults that lie in `/var/lib/esos/conflicts` until somebody has looked at them.
+pub(crate) fn open_conflicts(now: &esos_confsync::Snapshot) -> Vec<String> {
+    let Some(dir) = esos_confsync::BoxPath::new("/var/lib/esos/conflicts") else { return Vec::new() };
+    let inside =
+        now.iter().filter(|(path, node)| path.is_below(&dir) && node.kind != esos_confsync::NodeKind::Dir);
+    inside.map(|(path, _)| path.to_string()).collect()
+}
+
+pub(crate) fn log(store: Option<&Path>, ui: &mut Ui) -> Result<Exit, Failure> {
+    let case = Case::open(store, false, ui)?;
+    let store = case.store()?;
+    if store.generations().next().is_none() && store.damaged().is_empty() {
+        return Err(told(StoreError::Empty));
+    }
+    #[derive(Serialize)]
+    struct Log<'s> {
+        generations: Vec<&'s Generation>,
+        damaged: &'s [Damage],
+    }
+    let log = Log { generations: store.generations().collect(), damaged: store.damaged() };
+    ui.emit("esos.conf.log/1", &log, |human| {
+        let mut table = Table::new(["ID", "WHEN", "VERSION", "HOST", "FILES", "BYTES", "WHY"]);
+        for g in &log.generations {
+            let why =
+                if g.missing.is_empty() { g.reason.clone() } else { format!("{}, not whole", g.reason) };
+            table.row([
+                format!("@{}", g.id),
+                time(g.time),
+                g.version.clone(),
+                g.host.clone(),
+                g.files.to_string(),
+                g.bytes.to_string(),
+                why,
+            ]);
+        }
+        human.table(&table);
+        log.damaged.iter().for_each(|d| human.line(format!("damaged: {}: {}", d.file, d.why)));
+    })?;
+    Ok(Exit::Done)
+}
+
+pub(crate) fn verify(store: Option<&Path>, ui: &mut Ui) -> Result<Exit, Failure> {
+    let case = Case::open(store, false, ui)?;
+    let store = case.store()?;
+    #[derive(Serialize)]
+    struct Row {
+        id: u64,
+        whole: bool,
+        why: Option<String>,
+    }
+    let mut rows = Vec::new();
+    for generation in store.generations() {
+        let why = match store.verify(generation) {
+            Ok(()) => None,
+            Err(e @ StoreError::Damaged { .. }) => {
+                let source = std::error::Error::source(&e).map(|s| format!(": {s}")).unwrap_or_default();
+                Some(format!("{e}{source}"))
+            }
+            Err(e) => return Err(told(e)),
+        };
+        rows.push(Row { id: generation.id, whole: why.is_none(), why });
+    }
+    if rows.is_empty() && store.damaged().is_empty() {
+        return Err(told(StoreError::Empty));
+    }
+    let data = serde_json::json!({ "generations": rows, "damaged": store.damaged() });
+    ui.emit("esos.conf.verify/1", &data, |human| {
+        for row in &rows {
+            human.line(format!("@{} {}", row.id, row.why.as_deref().unwrap_or("whole")));
+        }
+        store.damaged().iter().for_each(|d| human.line(format!("damaged: {}: {}", d.file, d.why)));
+    })?;
+    let whole = store.damaged().is_empty() && rows.iter().all(|r| r.whole);
+    Ok(if whole { Exit::Done } else { Exit::Invalid })
+}

@@ -1,0 +1,31 @@
+//! `esos-conf`: the configuration on the stick.
+mod args;
+mod case;
+mod diff;
+mod host;
+mod look;
+mod restore;
+mod section;
+mod stick;
+mod sync;
+mod watch;
+
+use args::{Args, Verb};
+use esos_cli::{Exit, Failure, Ui};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    esos_cli::main(|args: Args, ui: &mut Ui| -> Result<Exit, Failure> {
+        let store = args.store.as_deref();
+        match &args.verb {
+            Verb::Sync { reason } => sync::run(store, reason, ui),
+            Verb::Status => look::status(store, ui),
+            Verb::Log => look::log(store, ui),
+            Verb::Verify => look::verify(store, ui),
+            Verb::Prune => sync::prune(store, ui),
+            Verb::Diff { what } => diff::run(store, what, ui),
+            Verb::Restore { what, dry_run, boot } => restore::run(store, what, *dry_run, *boot, ui),
+            Verb::Watch => watch::run(store, ui),
+        }
+    })
+}

@@ -1,0 +1,275 @@
+//! `esos-conf restore`.
+use crate::case::{Case, id, time, told};
+use crate::diff::path;
+use crate::host::HostMedium;
+use esos_alert::{EventId, Inbox, Report, Severity};
+use esos_cli::{Confirm, Exit, Failure, Ui};
+use esos_confsync::restore::{Act, Applied, Choice, Restored, Step, apply, choose, plan};
+use esos_confsync::{
+    BoxPath, Id, Merged, Request, Sides, Snapshot, Store, StoreError, Tracked, merge, observe, sync,
+};
+use esos_hostfs::{Clock, Files, HostClock};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+#[derive(Serialize)]
+struct Done<'d> {
+    generation: u64,
+    complete: bool,
+    steps: &'d [Step],
+    #[serde(flatten)]
+    applied: &'d Applied,
+    restored: &'d Restored,
+}
+
+pub(crate) fn run(
+    store: Option<&Path>,
+    what: &[String],
+    dry_run: bool,
+    boot: bool,
+    ui: &mut Ui,
+) -> Result<Exit, Failure> {
+    let mut words = what.iter().peekable();
+    let wanted = words.peek().and_then(|word| id(word)).transpose()?;
+    if wanted.is_some() {
+        words.next();
+    }
+    let paths = words.map(|word| path(word)).collect::<Result<Vec<_>, _>>()?;
+    let done = (|| {
+        let case = Case::open(store, false, ui)?;
+        let _locks = if dry_run { Vec::new() } else { case.lock()? };
+        let store = case.store()?;
+        if boot && store.generations().next().is_none() && store.damaged().is_empty() {
+            return nothing_yet(&case, ui);
+        }
+        restore(&case, &store, wanted, &paths, dry_run, ui)
+    })();
+    match done {
+        Err(failure) if boot => at_boot(failure, ui),
+        done => {
+            let (exit, restored) = done?;
+            if boot {
+                mail(&restored, ui);
+            }
+            Ok(exit)
+        }
+    }
+}
+
+/// A new stick: nothing to restore, and nothing that a sync could write over.
+fn nothing_yet(case: &Case, ui: &mut Ui) -> Result<(Exit, Restored), Failure> {
+    keep_defaults(case)?;
+    let mut restored = Restored::default();
+    restored.complete = true;
+    case.keep_restored(&restored)?;
+    ui.emit("esos.conf.restore/1", &restored, |human| {
+        human.line("there is no configuration on the stick yet");
+    })?;
+    Ok((Exit::Done, restored))
+}
+
+fn restore(
+    case: &Case,
+    store: &Store<'_>,
+    wanted: Option<u64>,
+    paths: &[BoxPath],
+    dry_run: bool,
+    ui: &mut Ui,
+) -> Result<(Exit, Restored), Failure> {
+    let choice = match wanted {
+        None => choose(store, &case.version).map_err(told)?,
+        Some(id) => {
+            let generation = store.generation(id).map_err(told)?.clone();
+            store.verify(&generation).map_err(told)?;
+            Choice::of(generation)
+        }
+    };
+    let generation = &choice.generation;
+    let ours = store.snapshot(generation).map_err(told)?;
+    let pristine = case.restored()?.is_none() && wanted.is_none() && paths.is_empty();
+    let (present, merged) = if pristine && !dry_run {
+        keep_defaults(case)?;
+        let (present, _) = observe(&case.tree, &case.tracked, &mut |_, _| Ok(()))?;
+        let merged = upgraded(case, store, &choice, &ours, &present)?;
+        (present, merged)
+    } else {
+        (observe(&case.tree, &case.tracked, &mut |_, _| Ok(()))?.0, None)
+    };
+    let target = merged.as_ref().map_or(&ours, |m| &m.snapshot);
+    let tracked = if paths.is_empty() { case.tracked.clone() } else { only(paths)? };
+    let mut steps = plan(&present, target, &tracked);
+    if !paths.is_empty() {
+        if let Some(path) = paths.iter().find(|p| target.get(p).is_none() && present.get(p).is_none()) {
+            return Err(told(StoreError::NotFound(format!("{path} is not in @{}", generation.id))));
+        }
+        // Names of one file are restored together with it, or not at all.
+        steps.retain(|step| paths.iter().any(|p| step.path.is_below(p)));
+    }
+    let (arrived, conflicts) = merged.as_ref().map_or((&[][..], &[][..]), |m| (&m.arrived, &m.conflicts));
+    let mut restored = Restored::begun(&choice, arrived, conflicts);
+    if !steps.is_empty() && !dry_run {
+        let removals = steps.iter().filter(|s| s.act == Act::Remove).count();
+        let what =
+            format!("restore @{}: change {} files, remove {removals}", generation.id, steps.len() - removals);
+        ui.confirm(&Confirm::new(what))?;
+    }
+    let mut applied = Applied::default();
+    if !dry_run {
+        if paths.is_empty() {
+            case.keep_restored(&restored)?;
+        }
+        let made = merged.as_ref().map(|m| &m.made);
+        let content = |id: &Id| match made.and_then(|m| m.get(id)) {
+            Some(piece) => Ok(piece.clone()),
+            None => content(case, store, id),
+        };
+        applied = apply(&case.tree, &steps, target, &content);
+        restored = restored.ended(&applied);
+        restored.missing.extend(generation.missing.iter().cloned());
+        if paths.is_empty() {
+            case.keep_restored(&restored)?;
+        }
+    }
+    for failed in &applied.failed {
+        ui.warn(format!("not restored: {}: {}", failed.path, failed.why));
+    }
+    for damage in &restored.damaged {
+        ui.warn(format!("damaged: {damage}"));
+    }
+    let complete = applied.failed.is_empty();
+    let done =
+        Done { generation: generation.id, complete, steps: &steps, applied: &applied, restored: &restored };
+    ui.emit("esos.conf.restore/1", &done, |human| {
+        human.line(format!(
+            "{}@{} of {} (ESOS {}, {})",
+            if dry_run { "would restore " } else { "restored " },
+            generation.id,
+            time(generation.time),
+            generation.version,
+            generation.reason
+        ));
+        if dry_run {
+            steps.iter().for_each(|s| human.line(format!("  {:?} {}", s.act, s.path)));
+        }
+        restored
+            .newer
+            .iter()
+            .for_each(|id| human.line(format!("  @{id} was made by a newer version: kept, not used")));
+        restored.arrived.iter().take(20).for_each(|a| human.line(format!("  new default {a}")));
+        restored.conflicts.iter().for_each(|c| human.line(format!("  conflict {c}")));
+    })?;
+    Ok((if complete { Exit::Done } else { Exit::Failed }, restored))
+}
+
+/// A piece from the stick, or from the image's own files.
+fn content(case: &Case, store: &Store<'_>, id: &Id) -> Result<Vec<u8>, StoreError> {
+    store.content(&[*id]).or_else(|e| {
+        let local = HostMedium::new(&case.defaults_dir());
+        Store::open(&local).and_then(|defaults| defaults.content(&[*id])).map_err(|_local| e)
+    })
+}
+
+/// The image's own files are kept, so that the next generation knows what the operator changed.
+fn keep_defaults(case: &Case) -> Result<(), Failure> {
+    case.files.make_dir(crate::case::STATE)?;
+    let dir = case.defaults_dir();
+    if !dir.is_dir() {
+        std::fs::create_dir(&dir)?;
+    }
+    let request = Request::new(&case.host, &case.version, "defaults", HostClock.now().as_secs());
+    sync(&case.tree, &case.tracked, &HostMedium::new(&dir), None, None, &request).map_err(told)?;
+    Ok(())
+}
+
+/// Where the version is another than the generation's: the three states merged.
+fn upgraded(
+    case: &Case,
+    store: &Store<'_>,
+    choice: &Choice,
+    ours: &Snapshot,
+    theirs: &Snapshot,
+) -> Result<Option<Merged>, Failure> {
+    if choice.generation.version == case.version {
+        return Ok(None);
+    }
+    let base = store.defaults(&choice.generation).map_err(told)?;
+    let cache = std::cell::RefCell::new(BTreeMap::new());
+    let contents = |ids: &[Id]| {
+        let mut cache = cache.borrow_mut();
+        let mut whole = Vec::new();
+        for id in ids {
+            if !cache.contains_key(id) {
+                cache.insert(*id, content(case, store, id).ok()?);
+            }
+            whole.extend_from_slice(cache.get(id)?);
+        }
+        Some(whole)
+    };
+    let sides = Sides { base: base.as_ref(), ours, theirs, content: &contents, version: &case.version };
+    Ok(Some(merge(&sides)))
+}
+
+fn only(paths: &[BoxPath]) -> Result<Tracked, Failure> {
+    let texts: Vec<String> = paths.iter().map(ToString::to_string).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    Ok(Tracked::only(&texts)?)
+}
+
+/// The boot goes on whatever happens; it says what happened, and nothing is written over the stick.
+fn at_boot(failure: Failure, ui: &mut Ui) -> Result<Exit, Failure> {
+    let files = esos_hostfs::HostFiles::new(ui.root());
+    let mut restored = Restored::default();
+    restored.problem = Some(failure.message().to_owned());
+    files.make_dir(crate::case::STATE)?;
+    let path = format!("{}/restored.json", crate::case::STATE);
+    files.replace(&path, &serde_json::to_vec_pretty(&restored)?, 0o600)?;
+    mail(&restored, ui);
+    Err(failure)
+}
+
+/// One mail says what is not as it was.
+fn mail(restored: &Restored, ui: &mut Ui) {
+    let files = esos_hostfs::HostFiles::new(ui.root());
+    let id = EventId::of(["conf", "restore"]);
+    let lists = [
+        ("Missing", &restored.missing),
+        ("Damaged", &restored.damaged),
+        ("Not taken from the new version, because both changed it", &restored.conflicts),
+        ("New defaults", &restored.arrived),
+    ];
+    let mut text = String::new();
+    for (title, lines) in lists.iter().filter(|(_, lines)| !lines.is_empty()) {
+        text.push_str(&format!("{title}:\n"));
+        lines.iter().take(100).for_each(|line| text.push_str(&format!("  {line}\n")));
+    }
+    for id in &restored.newer {
+        text.push_str(&format!("@{id} was made by a newer version: it is kept, and was not used.\n"));
+    }
+    let what = restored.generation.map_or("nothing".to_owned(), |id| {
+        format!("@{id} of {} (ESOS {})", time(restored.made), restored.version)
+    });
+    let report = match (&restored.problem, restored.complete && restored.damaged.is_empty()) {
+        (Some(problem), _) => {
+            Report::raised(id, Severity::Critical, format!("the configuration was not restored: {problem}"))
+        }
+        (None, false) => Report::raised(
+            id,
+            Severity::Critical,
+            format!("the configuration was restored from {what}, and not all is well"),
+        ),
+        (None, true) if !text.is_empty() => {
+            let id = EventId::of(["conf", "upgrade", &restored.version, &restored.made.to_string()]);
+            Report::happened(
+                id,
+                Severity::Warning,
+                format!("the configuration was restored from {what}, with differences"),
+            )
+        }
+        (None, true) => Report::cleared(id, "the configuration was restored"),
+    };
+    let report = report.text(text).remedy("esos conf status; esos conf log");
+    if let Err(e) = Inbox::new(&files).put(&report, HostClock.now()) {
+        ui.warn(e.to_string());
+    }
+}

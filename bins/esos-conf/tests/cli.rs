@@ -1,0 +1,197 @@
+//! The tool on a copied tree and a directory that stands for the partition.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "test helpers")]
+use serde_json::Value;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+struct Case {
+    dir: esos_hostfs::TempDir,
+}
+
+impl Case {
+    fn new() -> Self {
+        let case = Self { dir: esos_hostfs::TempDir::new("conf").unwrap() };
+        fs::create_dir(case.path("store")).unwrap();
+        case.fill("a");
+        case
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// A tree with a file of each kind.
+    fn fill(&self, root: &str) {
+        let etc = self.path(root).join("etc");
+        fs::create_dir_all(etc.join("ssh")).unwrap();
+        fs::create_dir_all(self.path(root).join("var/lib/scst/pr")).unwrap();
+        fs::write(etc.join("esos-release"), "5.0.0\n").unwrap();
+        fs::write(etc.join("hostname"), "esos1\n").unwrap();
+        fs::write(etc.join("motd.tail"), "hello\n").unwrap();
+        fs::write(etc.join("shadow"), "root:$6$secret\n").unwrap();
+        fs::set_permissions(etc.join("shadow"), fs::Permissions::from_mode(0o600)).unwrap();
+        fs::write(etc.join("ssh/key"), "PRIVATE").unwrap();
+        fs::set_permissions(etc.join("ssh/key"), fs::Permissions::from_mode(0o400)).unwrap();
+        symlink("../proc/self/mounts", etc.join("link")).unwrap();
+        fs::hard_link(etc.join("motd.tail"), etc.join("motd.same")).unwrap();
+    }
+
+    fn run(&self, root: &str, words: &[&str]) -> (i32, Value, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_esos-conf"))
+            .args(words)
+            .args(["--json", "--root", self.path(root).to_str().unwrap()])
+            .args(["--store", self.path("store").to_str().unwrap()])
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let json = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}"));
+        (output.status.code().unwrap(), json, String::from_utf8(output.stderr).unwrap())
+    }
+}
+
+fn code(json: &Value) -> &str {
+    json["error"]["code"].as_str().unwrap_or_else(|| panic!("{json}"))
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::symlink_metadata(path).unwrap().mode() & 0o7777
+}
+
+#[test]
+fn sync_change_diff_restore() {
+    let case = Case::new();
+    let (exit, json, _) = case.run("a", &["status"]);
+    assert_eq!((exit, code(&json)), (7, "conf::no-repository"));
+    let (exit, json, _) = case.run("a", &["sync"]);
+    assert_eq!((exit, &json["data"]["generation"], &json["data"]["made"]), (0, &1.into(), &true.into()));
+    assert_eq!(case.run("a", &["status"]).0, 0);
+    assert_eq!(case.run("a", &["sync"]).1["data"]["made"], false);
+
+    fs::write(case.path("a/etc/motd.tail"), "hello\nworld\n").unwrap();
+    fs::write(case.path("a/etc/shadow"), "root:$6$changed\n").unwrap();
+    let (exit, json, _) = case.run("a", &["diff"]);
+    let text = json.to_string();
+    assert!(exit == 4 && text.contains("+world"), "{json}");
+    assert!(!text.contains("$6$") && text.contains("not shown"), "{json}");
+    assert_eq!(case.run("a", &["status"]).0, 4);
+    assert_eq!(case.run("a", &["sync"]).1["data"]["generation"], 2);
+    let (exit, json, _) = case.run("a", &["diff", "@1", "@2", "/etc/motd.tail"]);
+    assert_eq!((exit, json["data"].as_array().unwrap().len()), (4, 1), "{json}");
+    assert_eq!(case.run("a", &["log"]).1["data"]["generations"].as_array().unwrap().len(), 2);
+
+    // Elsewhere: not without being told to, and then whole.
+    fs::create_dir_all(case.path("b/etc")).unwrap();
+    fs::write(case.path("b/etc/esos-release"), "5.0.0\n").unwrap();
+    fs::write(case.path("b/etc/default-only"), "x").unwrap();
+    let (exit, json, _) = case.run("b", &["restore"]);
+    assert_eq!((exit, code(&json)), (5, "refused"));
+    let (exit, json, err) = case.run("b", &["restore", "--yes"]);
+    assert_eq!((exit, &json["data"]["complete"]), (0, &true.into()), "{json} {err}");
+    let b = |name: &str| case.path("b/etc").join(name);
+    assert_eq!(fs::read_to_string(b("motd.same")).unwrap(), "hello\nworld\n");
+    assert_eq!(fs::metadata(b("motd.same")).unwrap().ino(), fs::metadata(b("motd.tail")).unwrap().ino());
+    assert_eq!((mode(&b("shadow")), mode(&b("ssh/key"))), (0o600, 0o400));
+    assert_eq!(fs::read_link(b("link")).unwrap(), Path::new("../proc/self/mounts"));
+    assert!(!b("default-only").exists());
+    assert_eq!(
+        fs::metadata(b("motd.tail")).unwrap().mtime_nsec(),
+        fs::metadata(case.path("a/etc/motd.tail")).unwrap().mtime_nsec()
+    );
+    assert_eq!(case.run("b", &["status"]).0, 0, "{}", case.run("b", &["status"]).1);
+
+    // One file of an old generation; then the whole of it.
+    assert_eq!(case.run("b", &["restore", "@1", "/etc/motd.tail", "--yes"]).0, 0);
+    assert_eq!(fs::read_to_string(b("motd.tail")).unwrap(), "hello\n");
+    assert_eq!(case.run("b", &["restore", "@1", "/etc/nothing", "--yes"]).0, 1);
+    assert_eq!(case.run("b", &["restore", "@1", "--yes"]).0, 0);
+    assert_eq!(fs::read_to_string(b("shadow")).unwrap(), "root:$6$secret\n");
+    let (exit, json, _) = case.run("b", &["restore", "@9", "--yes"]);
+    assert_eq!((exit, code(&json)), (1, "conf::not-found"));
+    for entry in fs::read_dir(case.path("store")).unwrap() {
+        assert_eq!(mode(&entry.unwrap().path()) & 0o077, 0, "secrets lie in it");
+    }
+}
+
+#[test]
+fn a_restore_that_is_not_whole_forbids_the_next_sync() {
+    let case = Case::new();
+    case.run("a", &["sync"]);
+    // Something is in the way that cannot be replaced.
+    fs::create_dir_all(case.path("b/etc")).unwrap();
+    fs::create_dir_all(case.path("elsewhere")).unwrap();
+    symlink(case.path("elsewhere"), case.path("b/var")).unwrap();
+    let (exit, json, _) = case.run("b", &["restore", "--yes"]);
+    assert_eq!(exit, 1, "{json}");
+    assert_eq!(
+        fs::read_dir(case.path("elsewhere"))
+            .unwrap()
+            .filter(|e| e.as_ref().unwrap().file_name() != "lib")
+            .count(),
+        0
+    );
+    let (exit, json, _) = case.run("b", &["sync"]);
+    assert_eq!((exit, code(&json)), (5, "conf::incomplete-restore"));
+    assert_eq!(case.run("a", &["log"]).1["data"]["generations"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn damage_is_said_and_the_one_before_is_taken() {
+    let case = Case::new();
+    case.run("a", &["sync"]);
+    fs::write(case.path("a/etc/motd.tail"), "second\n").unwrap();
+    case.run("a", &["sync"]);
+    let newest = case.path("store/gen-0000000002.esc");
+    let mut bytes = fs::read(&newest).unwrap();
+    let at = bytes.len() - 40;
+    bytes[at] ^= 1;
+    fs::write(&newest, bytes).unwrap();
+    assert_eq!(case.run("a", &["verify"]).0, 3);
+    let (exit, json, err) = case.run("b", &["restore", "--yes", "--boot"]);
+    assert_eq!((exit, &json["data"]["generation"]), (0, &1.into()), "{json}");
+    assert!(err.contains("damaged: gen-0000000002.esc"), "{err}");
+    let (exit, json, _) = case.run("b", &["restore", "@2", "--yes"]);
+    assert_eq!((exit, code(&json)), (3, "conf::damaged"));
+    // The next sync makes a whole one again.
+    fs::write(case.path("b/etc/motd.tail"), "third\n").unwrap();
+    let (exit, json, _) = case.run("b", &["sync"]);
+    assert_eq!((exit, &json["data"]["generation"]), (0, &3.into()), "{json}");
+    let (exit, json, _) = case.run("b", &["restore", "@3", "--yes"]);
+    assert_eq!(exit, 0, "{json}");
+}
+
+#[test]
+fn an_upgrade_brings_new_defaults_and_keeps_what_was_changed() {
+    let case = Case::new();
+    let image = |root: &str, version: &str, sysctl: &str, extra: &str| {
+        fs::create_dir_all(case.path(root).join("etc")).unwrap();
+        fs::write(case.path(root).join("etc/esos-release"), version).unwrap();
+        fs::write(case.path(root).join("etc/sysctl.conf"), sysctl).unwrap();
+        fs::write(case.path(root).join("etc/rc.conf"), "a=1\nb=1\nc=1\nd=1\ne=1\n").unwrap();
+        fs::write(case.path(root).join("etc").join(extra), "new").unwrap();
+    };
+    image("v1", "5.0.0", "x=1\n", "only-v1");
+    assert_eq!(case.run("v1", &["restore", "--boot", "--yes"]).0, 0, "an empty store is no failure at boot");
+    fs::write(case.path("v1/etc/rc.conf"), "a=1\nb=1\nc=1\nd=1\ne=mine\n").unwrap();
+    fs::write(case.path("v1/etc/scst.conf"), "own").unwrap();
+    assert_eq!(case.run("v1", &["sync"]).0, 0);
+    image("v2", "5.1.0", "x=2\n", "only-v2");
+    fs::write(case.path("v2/etc/rc.conf"), "a=2\nb=1\nc=1\nd=1\ne=1\n").unwrap();
+    let (exit, json, _) = case.run("v2", &["restore", "--boot", "--yes"]);
+    assert_eq!(exit, 0, "{json}");
+    let v2 = |name: &str| fs::read_to_string(case.path("v2/etc").join(name)).ok();
+    assert_eq!(v2("rc.conf").as_deref(), Some("a=2\nb=1\nc=1\nd=1\ne=mine\n"));
+    assert_eq!(v2("sysctl.conf").as_deref(), Some("x=2\n"));
+    assert_eq!(v2("scst.conf").as_deref(), Some("own"));
+    assert_eq!((v2("only-v1"), v2("only-v2").as_deref()), (None, Some("new")));
+    assert_eq!(v2("esos-release").as_deref(), Some("5.1.0"));
+    assert_eq!(case.run("v2", &["sync"]).1["data"]["generation"], 2);
+    // Back on v1: what v1 had; v2's is kept and listed.
+    image("v1b", "5.0.0", "x=1\n", "only-v1");
+    let (exit, json, _) = case.run("v1b", &["restore", "--boot", "--yes"]);
+    assert_eq!(
+        (exit, &json["data"]["generation"], &json["data"]["restored"]["newer"][0]),
+        (0, &1.into(), &2.into())
+    );
+}
