@@ -1,6 +1,6 @@
 //! Marking a damaged slot, so that GRUB takes the other one at the next boot.
 use crate::{Disk, Fat, FatError, Gpt, ReadAt, Window};
-use esos_layout::state::{CONTROL_FILES, Control, SECTOR, SlotRecord, SlotState};
+use esos_layout::state::{CONTROL_FILES, Cause, Control, Fallback, Note, SECTOR, SlotRecord, SlotState};
 use esos_layout::{Slot, part};
 use std::io;
 
@@ -58,8 +58,10 @@ pub fn mark_bad(disk: &dyn Disk, gpt: &Gpt, slot: Slot) -> Result<Control, MarkE
         return Err(MarkError::NoOther { other: slot.other(), state: other });
     }
     let next = control.with(slot, SlotRecord { state: SlotState::Bad, ..control.slot(slot) });
-    let idle = if current == 0 { *b_at } else { *a_at };
-    disk.write_sector(boot.start.saturating_add(idle), &next.encode())?;
+    let (idle, held) = if current == 0 { (*b_at, a) } else { (*a_at, b) };
+    let mut note = Note::decode(held).unwrap_or_default();
+    note.fallback = Some((Fallback { slot, cause: Cause::Root }, None));
+    disk.write_sector(boot.start.saturating_add(idle), &next.encode_with(&note))?;
     window.forget(idle, 512);
     let mut back = [0; SECTOR];
     window.read_at(idle, &mut back)?;

@@ -11,6 +11,13 @@ pub const BOOT_REPORT: &str = "/run/esos/boot.json";
 pub const STICK_STATE: &str = "/run/esos/stick.json";
 /// The version of the running ESOS, in the root image.
 pub const RELEASE: &str = "/etc/esos-release";
+/// Public keys (minisign) by which images for this box are signed, one file each, whose name ends in
+/// `.pub`; in the root image.
+pub const TRUSTED_KEYS: &str = "/etc/esos/keys";
+/// Programs that must all succeed before the running slot is marked good, in the order of their names.
+pub const GOOD_CHECKS: &str = "/usr/lib/esos/good.d";
+/// Written when the running slot was marked good: the boot id.
+pub const MARKED_GOOD: &str = "/run/esos/marked-good";
 /// The program that `esos-init` runs in the new root before it is switched to, with `/proc`, `/sys`,
 /// `/dev` and `/run` in place, [`BOOT_REPORT`] written, and nothing of the stick mounted. Its environment
 /// names what it needs: `ESOS_SLOT`, `ESOS_VERSION`, `ESOS_STICK` (the identity, may be empty),

@@ -93,6 +93,11 @@ pub const BOOT_SUMS: &str = "boot.sums";
 pub const DEBUG_BOOT_SUMS: &str = "boot-debug.sums";
 /// `sha256sum` lines for every other file of the slot.
 pub const SUMS: &str = "SHA256SUMS";
+/// What the slot is: its version, and name, size and SHA-256 of every other file, as JSON. Whoever signs
+/// a slot signs this.
+pub const DESCRIPTION: &str = "description.json";
+/// The signature of [`DESCRIPTION`] (minisign), where there is one.
+pub const SIGNATURE: &str = "description.json.minisig";
 /// The package lock of the slot (name, version, SHA-256), as `esos-image build --lock` reads it.
 pub const PACKAGES: &str = "packages.lock";
 

@@ -9,9 +9,13 @@
 //!
 //! A record repeats its fields in the last bytes of the sector, so that a torn write shows: GRUB can
 //! compare strings, not compute sums.
+mod note;
+
 use crate::{EnvBlock, Slot};
 use std::fmt;
 use std::str::FromStr;
+
+pub use note::{Cause, Fallback, Note};
 
 /// Bytes of a record.
 pub const SECTOR: usize = 512;
@@ -105,6 +109,12 @@ impl Epoch {
         Self(number.checked_rem(Self::COUNT).unwrap_or(0))
     }
 
+    /// The number.
+    #[must_use]
+    pub fn get(self) -> u32 {
+        self.0
+    }
+
     /// The next one; behind the last comes 1, because 0 stands in attempt records never used.
     #[must_use]
     pub fn next(self) -> Self {
@@ -189,10 +199,16 @@ impl Control {
     /// The sector. Its last line is `chk=` with all fields joined by commas.
     #[must_use]
     pub fn encode(&self) -> [u8; SECTOR] {
+        let (head, tail) = self.lines();
+        block(&head, &tail)
+    }
+
+    /// What stands in front and at the end of the sector.
+    fn lines(&self) -> (String, String) {
         let fields = self.fields();
         let head: String = fields.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
         let joined: Vec<&str> = fields.iter().map(|(_, value)| value.as_str()).collect();
-        block(&head, &format!("chk={}\n", joined.join(",")))
+        (head, format!("chk={}\n", joined.join(",")))
     }
 
     /// Reads a sector.
