@@ -147,10 +147,35 @@ impl Ui {
         if self.global.yes {
             return Ok(());
         }
+        self.ask(question, "run it again with --yes, or on a terminal, to agree")
+    }
+
+    /// Asks for the name of what would be lost. `--yes` does not agree: only the name does, given on the
+    /// command line or typed.
+    ///
+    /// # Errors
+    /// A failure with [`Exit::Refused`].
+    pub fn confirm_name(
+        &mut self,
+        question: &Confirm,
+        given: Option<&str>,
+        option: &str,
+    ) -> Result<(), Failure> {
+        let word = question.word().to_owned();
+        match given {
+            Some(given) if given == word => Ok(()),
+            Some(given) => {
+                let text = format!("not confirmed: {option} names `{given}`, this would {}", question.action);
+                Err(Failure::new(Exit::Refused, text).help(format!("what it must name is `{word}`")))
+            }
+            None => self.ask(question, &format!("run it on a terminal, or give {option} `{word}`, to agree")),
+        }
+    }
+
+    fn ask(&mut self, question: &Confirm, help: &str) -> Result<(), Failure> {
         let facts = self.console.facts;
         if self.global.json || !facts.stdin_tty || !facts.stderr_tty {
-            return Err(Failure::new(Exit::Refused, format!("this would {}", question.action))
-                .help("run it again with --yes, or on a terminal, to agree"));
+            return Err(Failure::new(Exit::Refused, format!("this would {}", question.action)).help(help));
         }
         let word = question.word();
         self.err_line(&format!("This will {}.", clean(&question.action)));

@@ -6,6 +6,7 @@
 //! [`NewFile`] (a file that appears whole or not at all) and [`TempDir`]. Beside them: [`mount()`] and
 //! [`Mount`], [`space()`], [`Clock`] and [`Deadline`], facts ([`uname`], [`MemInfo`]), [`power()`],
 //! [`load_crash_kernel()`].
+//! [`Direct`] is a disk past the page cache.
 //!
 //! ```
 //! use esos_hostfs::{Files, MemFiles};
@@ -17,6 +18,7 @@
 //! # Ok::<(), esos_hostfs::FileError>(())
 //! ```
 mod clock;
+mod direct;
 mod error;
 mod facts;
 mod files;
@@ -35,6 +37,7 @@ mod temp_dir;
 mod tree;
 
 pub use clock::{Clock, Deadline, HostClock, ManualClock};
+pub use direct::Direct;
 pub use error::{FileError, FileOp};
 pub use facts::{MemInfo, Uname, cpus, parse_uptime, uname};
 pub use files::{FileKind, Files, Meta};
