@@ -69,6 +69,7 @@ pub fn tiny_image(
         args: format!("quiet tiny.version={version}"),
         debug_args: "tiny.debug".to_owned(),
         files: vec![SlotFile::bytes(KERNEL, &kernel), SlotFile::bytes(INITRAMFS, &initramfs)],
+        ..SlotParts::default()
     };
     let layout =
         Layout { slot: Bytes::mib(64), conf: Bytes::mib(32), logs: Bytes::mib(32), ..Layout::default() };

@@ -142,7 +142,7 @@ impl Slot {
         ];
         files.extend(self.capture.iter().map(|c| SlotFile::bytes(CAPTURE, c)));
         let args = format!("quiet {}", self.args);
-        SlotParts { version: self.version.clone(), args, debug_args: String::new(), files }
+        SlotParts { version: self.version.clone(), args, files, ..SlotParts::default() }
     }
 
     /// Kernel and initramfs as files in a directory, for booting without a boot loader.

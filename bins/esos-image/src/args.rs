@@ -3,8 +3,9 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 use esos_bootimg::manifest::{Set, Suite};
-use esos_cli::{Global, Tool};
+use esos_cli::{Global, Section, Tool};
 use esos_fetch::Location;
+use esos_layout::Slot;
 use esos_vm::{Bus, Firmware};
 
 /// Build, look at, verify and boot images of ESOS
@@ -45,6 +46,77 @@ pub(crate) enum Verb {
     Run(RunArgs),
     /// Choose the packages and print or update a lock file, without building
     Lock(LockArgs),
+    /// Say what is in the slots of an image or a stick, and why the last boot fell back
+    ///
+    /// Per slot: version, state (good, trial, bad, none), tries left, attempt records and their health,
+    /// when it last reported good. On a box the stick that it booted from needs no name.
+    Slots {
+        /// The image, or a device [default: the stick that this box booted from]
+        image: Option<PathBuf>,
+    },
+    /// Put a new system into the slot that does not run, and let GRUB try it
+    ///
+    /// Everything is checked before the first write: signature, hashes, version, room, the state of both
+    /// slots. The slot is marked empty, written, flushed, read back past the caches, and only then marked
+    /// for trial. Power may go at any moment: the running system stays. Broken off, it goes on where it
+    /// was. A new system that does not report good within three boots is given up by GRUB.
+    ///
+    /// Example: esos-image upgrade esos.img.zst --target /dev/sda
+    Upgrade(UpgradeArgs),
+    /// Start the other slot from the next boot on
+    ///
+    /// A system on trial is given up. A good one stays good: one more rollback goes forward again.
+    Rollback {
+        /// The image, or a device [default: the stick that this box booted from]
+        image: Option<PathBuf>,
+    },
+    /// Mark the running slot good, or a slot of an image
+    MarkGood(MarkGoodArgs),
+}
+
+/// `upgrade`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct UpgradeArgs {
+    /// The new system: an image (.img or .img.zst), a URL of one, or another stick
+    #[arg(value_name = "IMG|URL|DEVICE")]
+    pub(crate) image: String,
+    /// The stick whose slot is written [default: the stick that this box booted from]
+    #[arg(long, value_name = "DEVICE|FILE")]
+    pub(crate) target: Option<PathBuf>,
+    /// Take a version that is older than the one that runs
+    #[arg(long)]
+    pub(crate) downgrade: bool,
+    /// Take an unsigned system of that version; without this the version must be typed
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) accept_unsigned: Option<String>,
+    /// Trust systems that are signed with this key too (minisign), beside those of /etc/esos/keys
+    #[arg(long = "key", value_name = "FILE")]
+    pub(crate) keys: Vec<PathBuf>,
+    /// Upgrade while an array is rebuilt
+    #[arg(long)]
+    pub(crate) despite_resync: bool,
+    /// Check everything and say what would be done
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// `mark-good`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct MarkGoodArgs {
+    /// The image, or a device [default: the stick that this box booted from]
+    pub(crate) image: Option<PathBuf>,
+    /// The slot [default: the one that runs]
+    #[arg(long, value_name = "SLOT")]
+    pub(crate) slot: Option<Slot>,
+    /// What the box does by itself: wait for the checks in /usr/lib/esos/good.d, and mark once a boot
+    #[arg(long, conflicts_with_all = ["image", "slot"])]
+    pub(crate) after_boot: bool,
+    /// With --after-boot: how long the checks may take to succeed
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub(crate) within: u64,
+    /// With --after-boot: where they do not succeed and the slot is on trial, reboot, so that GRUB counts
+    #[arg(long, requires = "after_boot")]
+    pub(crate) reboot_on_trial: bool,
 }
 
 /// Which packages, and from where.
@@ -112,6 +184,15 @@ pub(crate) struct BuildArgs {
     /// Write esos.img only, not esos.img.zst
     #[arg(long)]
     pub(crate) no_compress: bool,
+    /// Sign the system with a secret key of minisign; boxes of this image trust it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) sign_key: Option<PathBuf>,
+    /// The password of the secret key, in a file
+    #[arg(long, value_name = "FILE", requires = "sign_key")]
+    pub(crate) sign_key_password: Option<PathBuf>,
+    /// The oldest version that a box which runs this one may still go back to
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) minimum_version: Option<String>,
 }
 
 /// `run`.
@@ -176,6 +257,10 @@ impl Tool for Args {
     fn global(&self) -> &Global {
         &self.global
     }
+
+    fn section(global: &Global) -> Option<Section> {
+        Some(crate::slots::section(&global.root))
+    }
 }
 
 #[cfg(test)]
@@ -194,7 +279,17 @@ mod tests {
         assert_eq!(args.add_file[0].path, "/b");
         let run = "esos-image run o/esos.img --firmware uefi --bus sata --until-login --timeout 900 --json";
         assert!(Args::try_parse_from(run.split_whitespace()).unwrap().global.json);
-        for more in ["run i --exec uname", "verify i", "inspect i --json", "lock --update l"] {
+        for more in [
+            "run i --exec uname",
+            "verify i",
+            "inspect i --json",
+            "lock --update l",
+            "slots i --json",
+            "upgrade i --target /dev/sdx --downgrade",
+            "upgrade http://a/b.img.zst --target f",
+            "rollback",
+            "mark-good --after-boot --reboot-on-trial",
+        ] {
             Args::try_parse_from(["esos-image"].into_iter().chain(more.split_whitespace())).unwrap();
         }
         assert!("a:b".parse::<AddFileArg>().is_err() && "a".parse::<AddFileArg>().is_err());

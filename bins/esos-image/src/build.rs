@@ -2,6 +2,7 @@
 use std::path::{Path, PathBuf};
 
 use esos_bootimg::assemble::{self, AddFile, Binary, Build, Built, Doors};
+use esos_bootimg::disk::description::Signer;
 use esos_bootimg::disk::image::Layout;
 use esos_bootimg::root::DirCache;
 use esos_cli::{Exit, Failure, Ui};
@@ -40,6 +41,8 @@ pub(crate) fn build(args: BuildArgs, ui: &mut Ui) -> Result<Exit, Failure> {
         threads: threads.unwrap_or(1).max(1),
         layout: Layout::default(),
         compress: !args.no_compress,
+        minimum: args.minimum_version.clone(),
+        signer: signer(&args)?,
     };
     let frames = DirCache::new(&opened.cache.join("frames"));
     let doors = Doors {
@@ -141,6 +144,18 @@ fn added(args: &BuildArgs) -> Result<Vec<AddFile>, Failure> {
         added.push(AddFile { path: file.path.clone(), bytes: read(&file.source)?, mode });
     }
     Ok(added)
+}
+
+fn signer(args: &BuildArgs) -> Result<Option<Signer>, Failure> {
+    let Some(path) = &args.sign_key else { return Ok(None) };
+    let text = |path: &Path| read(path).map(|b| String::from_utf8_lossy(&b).into_owned());
+    let password = args.sign_key_password.as_deref().map(text).transpose()?;
+    let password = password.as_deref().map(|p| p.trim_end_matches(['\r', '\n']));
+    let signer = Signer::new(&path.to_string_lossy(), &text(path)?, password);
+    signer.map(Some).map_err(|e| {
+        let failure = Failure::from(e).with_exit(Exit::Invalid);
+        failure.help("`minisign -G` makes a key; an encrypted one wants --sign-key-password FILE")
+    })
 }
 
 fn ssh_keys(files: &[PathBuf]) -> Result<String, Failure> {

@@ -1,10 +1,16 @@
-//! `esos-image`: builds, inspects, verifies and boots images of ESOS.
+//! `esos-image`: builds, inspects, verifies, boots and upgrades images of ESOS.
 mod args;
+mod bring;
 mod build;
 mod look;
+mod mark;
+mod medium;
+mod slots;
 mod source;
+mod stick;
 mod talk;
 mod try_out;
+mod upgrade;
 
 use args::{Args, Verb};
 use esos_cli::{Exit, Failure, Ui};
@@ -18,6 +24,10 @@ fn main() -> ExitCode {
             Verb::Verify { image } => look::verify(&image, ui),
             Verb::Run(args) => try_out::run(args, ui),
             Verb::Lock(args) => source::lock(args, ui),
+            Verb::Slots { image } => slots::show(image.as_deref(), ui),
+            Verb::Upgrade(args) => upgrade::run(&args, ui),
+            Verb::Rollback { image } => slots::roll_back(image.as_deref(), ui),
+            Verb::MarkGood(args) => mark::run(&args, ui),
         }
     })
 }

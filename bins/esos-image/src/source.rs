@@ -64,7 +64,7 @@ fn default_cache() -> Result<PathBuf, Failure> {
     Ok(base.ok_or_else(|| none().help("give a directory with --cache"))?.join("esos-image"))
 }
 
-fn http(host: &HostFiles) -> HttpOptions {
+pub(crate) fn http(host: &HostFiles) -> HttpOptions {
     let variable =
         |names: [&str; 2]| names.iter().find_map(|n| std::env::var(n).ok().filter(|v| !v.is_empty()));
     let mut options = HttpOptions::default();

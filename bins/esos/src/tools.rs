@@ -60,7 +60,7 @@ pub(crate) const SHIPPED: &[Shipped] = &[
     Shipped {
         name: "image",
         about: "build, inspect, verify, write, run and upgrade images",
-        tells: Tells::Nothing,
+        tells: Tells::Section,
     },
     Shipped { name: "agent", about: "OCF resource agents for the cluster", tells: Tells::Nothing },
     Shipped { name: "tui", about: "the console interface", tells: Tells::Nothing },

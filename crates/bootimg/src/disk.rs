@@ -2,7 +2,8 @@
 //!
 //! Everything is made by pure code over streams: no loop device, no root, no clock, no random number.
 //! Only GRUB's core images are linked by GRUB's own tool, out of the archive's packages.
-mod bytes;
+pub(crate) mod bytes;
+pub mod description;
 pub mod ext4;
 pub mod fat;
 pub mod gpt;
@@ -10,6 +11,7 @@ pub mod grub;
 mod guid;
 pub mod image;
 pub mod inspect;
+mod medium;
 mod records;
 mod region;
 pub mod slot;
@@ -18,5 +20,6 @@ pub mod state;
 pub mod verify;
 
 pub use guid::{Guid, Seed};
+pub use medium::{Medium, Reading};
 pub use records::{ReadRecordsError, Records, read_records};
 pub use region::Region;

@@ -4,6 +4,7 @@
 //! A build goes through the modules in this order: [`manifest`] says what is wanted, [`archive`] finds
 //! and checks packages, [`deb`] reads them, [`root`] makes one root image of them, [`kernel`] makes the
 //! initramfs, [`disk`] makes slots, partitions and the disk; [`assemble`] is the whole way.
+//! [`upgrade`] is about the slots of a stick in use.
 //!
 //! ```
 //! use esos_bootimg::deb::{Deb, DebWriter, Limits};
@@ -27,3 +28,4 @@ pub mod kernel;
 pub mod manifest;
 pub mod overlay;
 pub mod root;
+pub mod upgrade;

@@ -52,6 +52,7 @@ fn the_same_parts_give_the_same_image() {
         args: format!("test.version={version}"),
         debug_args: "test.debug".into(),
         files: vec![SlotFile::bytes("vmlinuz", &kernel), SlotFile::bytes("initrd.img", &initrd)],
+        ..SlotParts::default()
     };
     let parts = || Parts {
         layout: Layout {

@@ -40,7 +40,6 @@ fn image(secondary: bool) -> File {
     let slot = |version: &str| SlotParts {
         version: version.into(),
         args: "crashkernel=256M".into(),
-        debug_args: String::new(),
         files: vec![
             SlotFile::bytes("vmlinuz", &[7; 70_000]),
             SlotFile::bytes("initrd.img", &[8; 9_000]),
@@ -48,6 +47,7 @@ fn image(secondary: bool) -> File {
             SlotFile::bytes("root.idx", index.as_bytes()),
             SlotFile::bytes("packages.lock", PACKAGES.as_bytes()),
         ],
+        ..SlotParts::default()
     };
     let mut boot_img = vec![0x90; 512];
     boot_img[510..].copy_from_slice(&[0x55, 0xaa]);
@@ -100,7 +100,7 @@ fn a_fresh_image_shows_what_is_in_it_and_verifies() {
         (primary.version.as_deref(), primary.state, primary.tries_left),
         (Some("1.0"), Some(SlotState::Good), Some(3))
     );
-    assert_eq!(primary.files.len(), 9);
+    assert_eq!(primary.files.len(), 10);
     assert!(primary.files.iter().all(|f| f.sha256.len() == 64 || f.name == "SHA256SUMS"));
     assert_eq!(primary.packages[0].name, "bash");
     assert_eq!(
@@ -114,8 +114,8 @@ fn a_fresh_image_shows_what_is_in_it_and_verifies() {
 
     let verified = verify(&mut file, &mut |_| {}).unwrap();
     assert_eq!(verified.findings, []);
-    // Six of the boot loader and eight of the slot.
-    assert_eq!((verified.files, verified.frames), (14, 3));
+    // Six of the boot loader and nine of the slot.
+    assert_eq!((verified.files, verified.frames), (15, 3));
 }
 
 #[test]

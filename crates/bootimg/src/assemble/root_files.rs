@@ -18,11 +18,13 @@ pub struct AddFile {
 /// Names under which programs of ours are called by people who know others': (name, program).
 const APPLETS: &[(&str, &str)] = &[("scstadmin", "esos-scst"), ("hw_raid_cli.py", "esos-raid")];
 
-/// Programs, their applets, the version, keys and added files as entries of the root.
+/// Programs, their applets, the version, keys (of people, and of who signs) and added files as entries of
+/// the root.
 pub(super) fn own(
     version: &str,
     binaries: &[Binary],
     ssh_keys: &str,
+    trusted: Option<&str>,
     added: &[AddFile],
 ) -> Result<Vec<Own>, RootError> {
     let inside = |path: &str| path.trim_matches('/').to_owned();
@@ -39,6 +41,10 @@ pub(super) fn own(
     if !ssh_keys.trim().is_empty() {
         let keys = format!("{}\n", ssh_keys.trim_end());
         own.push(Own::file("root/.ssh/authorized_keys", keys.into_bytes(), 0o600)?);
+    }
+    if let Some(key) = trusted {
+        let path = format!("{}/image.pub", inside(run::TRUSTED_KEYS));
+        own.push(Own::file(&path, key.as_bytes().to_vec(), 0o644)?);
     }
     for file in added {
         own.push(Own::file(&inside(&file.path), file.bytes.clone(), file.mode & 0o7777)?);

@@ -16,6 +16,7 @@ use super::root_files::{self, AddFile};
 use super::{Binary, BuildError, SizeRow, Step, StepTime, Wanted, Watch, packages, tools};
 use crate::archive::{self, Chosen, Planned};
 use crate::disk::Seed;
+use crate::disk::description::Signer;
 use crate::disk::grub::{BootLoader, Linker, Menu};
 use crate::disk::image::{self, Layout, Parts, Summary, compose};
 use crate::disk::slot::{SlotFile, SlotParts};
@@ -54,6 +55,10 @@ pub struct Build<'a> {
     pub layout: Layout,
     /// Whether `esos.img.zst` is wanted.
     pub compress: bool,
+    /// The oldest version that a box which runs this one still takes.
+    pub minimum: Option<String>,
+    /// Who signs what is in the slot. Boxes of this image trust this key.
+    pub signer: Option<Signer>,
 }
 
 /// What a build leads through.
@@ -205,8 +210,10 @@ pub fn build(build: &Build<'_>, doors: &Doors<'_>, watch: &dyn Watch) -> Result<
         let primary = SlotParts {
             version: build.version.clone(),
             args: capture.as_ref().map(|_| esos_layout::crash::argument()).unwrap_or_default(),
-            debug_args: String::new(),
+            minimum: build.minimum.clone(),
+            signer: build.signer.as_ref(),
             files,
+            ..SlotParts::default()
         };
         write_disk(image, build, &planned, boot, primary, time)
     })?;
@@ -284,7 +291,10 @@ fn prepare<'c>(
         builder = builder.package(debug);
     }
     builder = builder.overlay()?;
-    for own in root_files::own(&build.version, &build.binaries, &build.ssh_keys, &build.added)? {
+    let key = build.signer.as_ref().map(Signer::public_key);
+    for own in
+        root_files::own(&build.version, &build.binaries, &build.ssh_keys, key.as_deref(), &build.added)?
+    {
         builder = builder.own(own);
     }
     Ok(builder.prepare(frames, &Packing(watch))?)

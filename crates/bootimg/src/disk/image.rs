@@ -1,5 +1,6 @@
 //! A whole disk image out of its parts.
 mod compress;
+mod expand;
 mod layout;
 
 use super::bytes::{hex, write_at};
@@ -17,6 +18,7 @@ use sha2::{Digest, Sha256};
 use std::io::{self, Seek, Write};
 
 pub use compress::{CompressError, compress};
+pub use expand::{ExpandError, expand};
 pub use layout::{Layout, LayoutError};
 
 /// All that an image is made of.

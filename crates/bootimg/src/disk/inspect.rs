@@ -135,7 +135,7 @@ pub fn inspect<R: Read + Seek>(disk: &mut R) -> Result<Inspection, GptError> {
 }
 
 /// The first copy of the partition table, or else the second.
-pub(super) fn either<R: Read + Seek>(disk: &mut R, problems: &mut Vec<String>) -> Result<Table, GptError> {
+pub(crate) fn either<R: Read + Seek>(disk: &mut R, problems: &mut Vec<String>) -> Result<Table, GptError> {
     match Table::read(disk, Copy::Primary) {
         Ok(table) => Ok(table),
         Err(primary) => {
@@ -146,7 +146,7 @@ pub(super) fn either<R: Read + Seek>(disk: &mut R, problems: &mut Vec<String>) -
 }
 
 /// A partition by its name.
-pub(super) fn region<'a, R>(disk: &'a mut R, table: &Table, name: &str) -> Option<Region<&'a mut R>> {
+pub(crate) fn region<'a, R>(disk: &'a mut R, table: &Table, name: &str) -> Option<Region<&'a mut R>> {
     let (_, partition) = table.find(name)?;
     let (start, len) = table.extent(partition);
     Some(Region::new(disk, start, len))
@@ -209,7 +209,7 @@ fn slot_info<R: Read + Seek>(disk: &mut R, table: &Table, which: Slot, state: Op
 }
 
 /// A small text file of a slot; `None` where there is none, or it is large or no text.
-pub(super) fn text<R: Read + Seek>(image: &Image, slot: &mut R, name: &str) -> Option<String> {
+pub(crate) fn text<R: Read + Seek>(image: &Image, slot: &mut R, name: &str) -> Option<String> {
     let file = image.file(name).filter(|f| f.len <= MAX_TEXT)?;
     let mut text = String::new();
     file.reader(slot).read_to_string(&mut text).ok()?;
@@ -217,7 +217,7 @@ pub(super) fn text<R: Read + Seek>(image: &Image, slot: &mut R, name: &str) -> O
 }
 
 /// Lines of a `sha256sum` list: hash and name.
-pub(super) fn sums_of(text: &str) -> impl Iterator<Item = (&str, &str)> {
+pub(crate) fn sums_of(text: &str) -> impl Iterator<Item = (&str, &str)> {
     text.lines().filter_map(|line| line.split_once("  "))
 }
 

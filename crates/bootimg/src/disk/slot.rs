@@ -1,9 +1,11 @@
 //! One slot: a whole system in one read-only file system.
 use super::bytes::{hex, wide};
+use super::description::{Description, KeyError, Signer};
 use super::squashfs::{WriteSquashError, Writer};
 use esos_layout::EnvBlock;
 use esos_layout::slot::{
-    BOOT_SUMS, DEBUG_BOOT_SUMS, DEBUG_INITRAMFS, DEBUG_KERNEL, GRUB_ENV, INITRAMFS, KERNEL, SUMS, VERSION,
+    BOOT_SUMS, DEBUG_BOOT_SUMS, DEBUG_INITRAMFS, DEBUG_KERNEL, DESCRIPTION, GRUB_ENV, INITRAMFS, KERNEL,
+    SIGNATURE, SUMS, VERSION,
 };
 use std::fmt;
 use std::io::{Read, Seek, Write};
@@ -32,9 +34,9 @@ impl<'a> SlotFile<'a> {
     }
 }
 
-/// What goes into a slot. The version, GRUB's variables and all checksum files are added by
-/// [`write()`].
-#[derive(Debug)]
+/// What goes into a slot. The version, GRUB's variables, the description and all checksum files are added
+/// by [`write()`].
+#[derive(Debug, Default)]
 pub struct SlotParts<'a> {
     /// The version of ESOS, one line.
     pub version: String,
@@ -42,12 +44,16 @@ pub struct SlotParts<'a> {
     pub args: String,
     /// Further ones of its Debug entry.
     pub debug_args: String,
+    /// The oldest version that a box which runs this one still takes.
+    pub minimum: Option<String>,
+    /// Who signs the description.
+    pub signer: Option<&'a Signer>,
     /// The files: kernel, initramfs, root image with its index, package lock, and what else there is.
     pub files: Vec<SlotFile<'a>>,
 }
 
 /// A file that was written.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct FileSum {
     /// Its name.
     pub name: String,
@@ -86,6 +92,9 @@ pub enum WriteSlotError {
         "the version and the kernel arguments of the slot must be lines of together less than 3900 bytes"
     )]
     Variables,
+    /// The description cannot be signed.
+    #[error(transparent)]
+    Sign(#[from] KeyError),
 }
 
 /// GRUB's variables take one block of the medium's largest sector.
@@ -123,6 +132,11 @@ pub fn write<W: Write + Seek>(
     if debug {
         let boot = slot.lines(&[DEBUG_KERNEL, DEBUG_INITRAMFS]);
         slot.text(DEBUG_BOOT_SUMS, boot.as_bytes())?;
+    }
+    let description = Description::new(&parts.version, parts.minimum.as_deref(), time, &slot.sums).print();
+    slot.text(DESCRIPTION, description.as_bytes())?;
+    if let Some(signer) = parts.signer {
+        slot.text(SIGNATURE, signer.sign(description.as_bytes(), time)?.as_bytes())?;
     }
     let mut names: Vec<String> = slot.sums.iter().map(|f| f.name.clone()).collect();
     names.sort();
@@ -173,7 +187,7 @@ mod tests {
     use std::io::Cursor;
 
     fn parts(files: Vec<SlotFile<'static>>) -> SlotParts<'static> {
-        SlotParts { version: "1.2".into(), args: "a=1".into(), debug_args: String::new(), files }
+        SlotParts { version: "1.2".into(), args: "a=1".into(), files, ..SlotParts::default() }
     }
 
     #[test]
@@ -194,8 +208,10 @@ mod tests {
             boot.lines().nth(1),
             Some("8254c329a92850f6d539dd376f4816ee2764517da5e0235514af433164480d7a  vmlinuz")
         );
-        assert_eq!(text(SUMS).lines().count(), 5);
-        assert_eq!(summary.files.len(), 6);
+        assert_eq!(text(SUMS).lines().count(), 6);
+        assert_eq!(summary.files.len(), 7);
+        let description = Description::parse(text(DESCRIPTION).as_bytes()).unwrap();
+        assert_eq!(description.compare(&summary.files), Ok(()));
     }
 
     #[test]

@@ -99,6 +99,20 @@ pub fn verify<R: Read + Seek>(disk: &mut R, progress: &mut dyn FnMut(u64)) -> Re
     Ok(out)
 }
 
+/// Verifies one slot, whatever the slot state says of it: every file, every frame of its root image, and
+/// that its files are the ones that its description names.
+#[must_use]
+pub fn verify_slot<R: Read + Seek>(
+    disk: &mut R,
+    table: &Table,
+    slot: Slot,
+    progress: &mut dyn FnMut(u64),
+) -> Verification {
+    let mut out = Verification::default();
+    slot_files::check(disk, table, slot, SlotState::Good, &mut out, progress);
+    out
+}
+
 fn protective<R: Read + Seek>(disk: &mut R, out: &mut Verification) {
     match read_at(disk, 0, 512) {
         Err(error) => out.add(TABLE, None, format!("cannot read the first sector: {error}")),

@@ -1,12 +1,16 @@
 //! The files of a slot.
 use super::Verification;
 use crate::disk::bytes::{hex, wide};
+use crate::disk::description::Description;
 use crate::disk::gpt::Table;
 use crate::disk::inspect::{region, sums_of, text};
+use crate::disk::slot::FileSum;
 use crate::disk::squashfs::{File, Image, ReadSquashError};
 use esos_layout::Slot;
 use esos_layout::frames::Index;
-use esos_layout::slot::{BOOT_SUMS, DEBUG_BOOT_SUMS, INITRAMFS, KERNEL, ROOT, ROOT_INDEX, SUMS, VERSION};
+use esos_layout::slot::{
+    BOOT_SUMS, DEBUG_BOOT_SUMS, DESCRIPTION, INITRAMFS, KERNEL, ROOT, ROOT_INDEX, SUMS, VERSION,
+};
 use esos_layout::state::SlotState;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -40,7 +44,7 @@ pub(super) fn check<R: Read + Seek>(
         return out.add(name, Some(SUMS), "it is not there, or is no text");
     };
     let sums: BTreeMap<&str, &str> = sums_of(&sums).map(|(sum, name)| (name, sum)).collect();
-    for needed in [KERNEL, INITRAMFS, VERSION, BOOT_SUMS] {
+    for needed in [KERNEL, INITRAMFS, VERSION, BOOT_SUMS, DESCRIPTION] {
         if image.file(needed).is_none() {
             out.add(name, Some(needed), "it is not there");
         }
@@ -52,6 +56,7 @@ pub(super) fn check<R: Read + Seek>(
     if let Some(Err(error)) = &index {
         out.add(name, Some(ROOT_INDEX), error);
     }
+    let mut computed = Vec::new();
     for file in image.files().iter().filter(|f| f.name != SUMS) {
         let frames = match &index {
             Some(Ok(index)) if file.name == ROOT => index.clone(),
@@ -63,12 +68,26 @@ pub(super) fn check<R: Read + Seek>(
                 for what in damaged {
                     out.add(name, Some(&file.name), what);
                 }
+                computed.push(FileSum { name: file.name.clone(), bytes: file.len, sha256: found.clone() });
                 match sums.get(&file.name[..]) {
                     None => out.add(name, Some(&file.name), format!("{SUMS} does not list it")),
                     Some(sum) if *sum != found => {
                         out.add(name, Some(&file.name), format!("SHA-256 {found}, expected {sum}"));
                     }
                     Some(_) => {}
+                }
+            }
+        }
+    }
+    if let Some(description) = text(&image, &mut area, DESCRIPTION) {
+        let described = Description::parse(description.as_bytes());
+        match described.and_then(|d| d.compare(&computed).map(|()| d)) {
+            Err(error) => out.add(name, Some(DESCRIPTION), error),
+            Ok(described) => {
+                let version = text(&image, &mut area, VERSION).unwrap_or_default();
+                if described.version != version.trim_end() {
+                    let what = format!("it describes version {}", described.version);
+                    out.add(name, Some(DESCRIPTION), what);
                 }
             }
         }
