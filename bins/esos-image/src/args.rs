@@ -135,7 +135,8 @@ pub(crate) struct SourceArgs {
     /// [default: ESOS_MIRROR, or what this machine's apt sources name]
     #[arg(long, value_name = "URL|DIR")]
     pub(crate) mirror: Option<Location>,
-    /// Take the packages of a directory as well, before the archive's
+    /// Put the packages of a directory into the image, too; kernel modules of dkms packages among them are
+    /// built for its kernel (-dev, -dbg and -dbgsym packages stay out)
     #[arg(long, value_name = "DIR")]
     pub(crate) extra_debs: Option<PathBuf>,
     /// Trust the keys of this binary keyring, instead of those of the package debian-archive-keyring

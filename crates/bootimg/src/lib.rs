@@ -24,6 +24,8 @@ pub mod archive;
 pub mod assemble;
 pub mod deb;
 pub mod disk;
+pub mod dkms;
+pub mod extra;
 pub mod kernel;
 pub mod manifest;
 pub mod overlay;

@@ -39,7 +39,7 @@ mod replaces;
 mod source;
 mod tree;
 mod unpack;
-mod usrmerge;
+pub(crate) mod usrmerge;
 
 pub use build::{Options, Own, Prepared, RootBuilder, RootImage};
 pub use cache::{Cache, DirCache, Draft, MemCache, ReadSeek};

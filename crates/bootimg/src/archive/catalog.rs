@@ -32,6 +32,13 @@ pub enum Notice {
         /// Why.
         why: String,
     },
+    /// A package of the user stays out.
+    LeftOut {
+        /// Which.
+        package: String,
+        /// Why.
+        why: String,
+    },
     /// Packages come from a directory that nobody has signed.
     NotSigned {
         /// The directory.
@@ -44,6 +51,7 @@ impl fmt::Display for Notice {
         match self {
             Self::NoSecurity { why } => write!(f, "without security updates: {why}"),
             Self::NoUpdates { why } => write!(f, "without -updates: {why}"),
+            Self::LeftOut { package, why } => write!(f, "{package} of the extra packages stays out: {why}"),
             Self::NotSigned { dir } => {
                 write!(f, "packages of {} are taken as they are: nothing there is signed", dir.display())
             }

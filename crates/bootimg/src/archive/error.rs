@@ -4,6 +4,7 @@ use super::resolve::ResolveError;
 use super::signature::SignatureError;
 use super::sources::SourcesError;
 use crate::deb::DebError;
+use crate::extra::ForeignModules;
 use esos_diag::ParseError;
 use esos_fetch::{FetchError, LocationError, StoreError};
 use esos_hostfs::FileError;
@@ -124,6 +125,15 @@ pub enum ArchiveError {
         path: PathBuf,
         /// What is wrong with it.
         why: &'static str,
+    },
+    /// A package of the user has kernel modules that do not fit, and none can be built.
+    #[error(transparent)]
+    ForeignModules(#[from] ForeignModules),
+    /// A package of the user wants modules built, and there is no one kernel to build them for.
+    #[error("{package}: modules are built for the kernel of the image, and it has none, or several")]
+    NoKernelToBuildFor {
+        /// The package.
+        package: String,
     },
     /// The lock file is for something else.
     #[error("the lock file is for {locked}, and {wanted} is to be built")]

@@ -55,16 +55,18 @@ pub struct Lock {
     pub packages: BTreeMap<String, Locked>,
     /// Names of those that the image is built with: `tools` behind their line.
     pub tools: BTreeSet<String>,
-    /// Names of those among the tools that are not in the root: `build-only` behind their line.
+    /// Names of those that are not in the root: `build-only` behind their line.
     pub build_only: BTreeSet<String>,
+    /// Names of those that the modules of `dkms` packages are built with: `dkms` behind their line.
+    pub dkms: BTreeSet<String>,
 }
 
 impl Lock {
     /// Without packages.
     #[must_use]
     pub fn new(suite: String, architecture: String) -> Self {
-        let (tools, build_only) = (BTreeSet::new(), BTreeSet::new());
-        Self { suite, architecture, packages: BTreeMap::new(), tools, build_only }
+        let (tools, build_only, dkms) = Default::default();
+        Self { suite, architecture, packages: BTreeMap::new(), tools, build_only, dkms }
     }
 
     /// Reads a lock file.
@@ -84,15 +86,11 @@ impl Lock {
                 ["suite", suite] => lock.suite = (*suite).to_owned(),
                 ["architecture", architecture] => lock.architecture = (*architecture).to_owned(),
                 [name, version, architecture, sha256, size, pool, component, filename, role @ ..] => {
-                    match role {
-                        [] => {}
-                        ["tools"] => _ = lock.tools.insert((*name).to_owned()),
-                        ["build-only"] => {
-                            lock.tools.insert((*name).to_owned());
-                            lock.build_only.insert((*name).to_owned());
-                        }
-                        [other, ..] => return Err(wrong(other, "`tools`, `build-only` or nothing")),
+                    let known = ["tools", "build-only", "dkms"];
+                    if let Some(other) = role.iter().find(|r| !known.contains(r)) {
+                        return Err(wrong(other, "`tools`, `build-only`, `dkms` or nothing"));
                     }
+                    lock.set_role(name, |word| role.contains(&word));
                     let locked = Locked {
                         name: (*name).to_owned(),
                         version: version.parse().map_err(|_e| wrong(version, "a version"))?,
@@ -123,6 +121,62 @@ impl Lock {
         Ok(lock)
     }
 
+    /// Notes the role of a package; one that is `build-only` and nothing else is a tool.
+    fn set_role(&mut self, name: &str, has: impl Fn(&str) -> bool) {
+        if has("tools") || (has("build-only") && !has("dkms")) {
+            self.tools.insert(name.to_owned());
+        }
+        if has("build-only") {
+            self.build_only.insert(name.to_owned());
+        }
+        if has("dkms") {
+            self.dkms.insert(name.to_owned());
+        }
+    }
+
+    /// The words behind the line of a package.
+    fn role(&self, name: &str) -> &'static str {
+        match (self.tools.contains(name), self.build_only.contains(name), self.dkms.contains(name)) {
+            (true, true, true) => " tools build-only dkms",
+            (false, true, true) => " build-only dkms",
+            (_, true, false) => " build-only",
+            (true, false, true) => " tools dkms",
+            (true, false, false) => " tools",
+            (false, false, true) => " dkms",
+            (false, false, false) => "",
+        }
+    }
+
+    /// Takes packages for another purpose than the root.
+    pub(crate) fn take(
+        &mut self,
+        packages: BTreeMap<String, Locked>,
+        purpose: impl Fn(&mut Self) -> &mut BTreeSet<String>,
+    ) {
+        for (name, package) in packages {
+            purpose(self).insert(name.clone());
+            if !self.packages.contains_key(&name) {
+                self.build_only.insert(name.clone());
+                self.packages.insert(name, package);
+            }
+        }
+    }
+
+    /// The release of the kernel in the root, by the name of its package (`linux-image-6.12.48+deb13-amd64`).
+    /// `None` where there is none, or several.
+    #[must_use]
+    pub fn kernel_release(&self) -> Option<&str> {
+        let names = self.packages.keys().filter(|name| !self.build_only.contains(*name));
+        let release = |name: &'_ str| -> Option<usize> {
+            let rest = name.strip_prefix("linux-image-")?;
+            let plain = rest.starts_with(|c: char| c.is_ascii_digit()) && !rest.ends_with("-dbg");
+            plain.then_some(name.len().saturating_sub(rest.len()))
+        };
+        let mut found = names.filter_map(|name| name.get(release(name)?..));
+        let first = found.next()?;
+        found.next().is_none().then(|| first.strip_suffix("-unsigned").unwrap_or(first))
+    }
+
     /// What has changed since an older lock, by name.
     #[must_use]
     pub fn diff(&self, older: &Self) -> LockDiff {
@@ -148,11 +202,7 @@ impl fmt::Display for Lock {
         writeln!(f, "{HEAD}\nsuite {}\narchitecture {}", self.suite, self.architecture)?;
         for p in self.packages.values() {
             let (name, version, arch, pool) = (&p.name, &p.version, &p.architecture, p.pool.word());
-            let role = match (self.build_only.contains(name), self.tools.contains(name)) {
-                (true, _) => " build-only",
-                (false, true) => " tools",
-                (false, false) => "",
-            };
+            let role = self.role(name);
             let (sha256, size, component, file) = (&p.sha256, p.size, &p.component, &p.filename);
             writeln!(f, "{name} {version} {arch} {sha256} {size} {pool} {component} {file}{role}")?;
         }
@@ -248,15 +298,13 @@ mod tests {
     }
 
     fn lock() -> impl Strategy<Value = Lock> {
-        prop::collection::vec((locked(), 0u8..3), 0..6).prop_map(|all| {
+        let role = prop::sample::subsequence(vec!["tools", "build-only", "dkms"], 0..=3);
+        prop::collection::vec((locked(), role), 0..6).prop_map(|all| {
             let mut lock = Lock::new("trixie".to_owned(), "amd64".to_owned());
             for (package, role) in all {
                 let name = package.name.clone();
-                if lock.packages.insert(name.clone(), package).is_none() && role > 0 {
-                    lock.tools.insert(name.clone());
-                    if role > 1 {
-                        lock.build_only.insert(name);
-                    }
+                if lock.packages.insert(name.clone(), package).is_none() {
+                    lock.set_role(&name, |word| role.contains(&word));
                 }
             }
             lock
@@ -286,6 +334,21 @@ mod tests {
         fn never_panics(text in "(# packages.lock 1\n)?[a-z0-9 \n#]{0,60}") {
             let _either = Lock::parse("l", &text);
         }
+    }
+
+    #[test]
+    fn the_kernel_by_its_package() {
+        let lock = |names: &[&str]| {
+            let hash = Sha256::of(b"");
+            let lines: String = names.iter().map(|n| format!("{n} amd64 {hash} 1 main main f\n")).collect();
+            Lock::parse("l", &format!("{HEAD}\nsuite s\narchitecture amd64\n{lines}")).unwrap()
+        };
+        let meta = "linux-image-amd64 6";
+        let one = lock(&[meta, "linux-image-6.12.48+deb13-amd64 6", "linux-image-6.12.48+deb13-amd64-dbg 6"]);
+        assert_eq!(one.kernel_release(), Some("6.12.48+deb13-amd64"));
+        assert_eq!(lock(&["linux-image-6.1.0-9-amd64-unsigned 6"]).kernel_release(), Some("6.1.0-9-amd64"));
+        assert_eq!(lock(&[meta]).kernel_release(), None);
+        assert_eq!(lock(&["linux-image-6.1 6", "linux-image-6.2 6"]).kernel_release(), None);
     }
 
     #[test]

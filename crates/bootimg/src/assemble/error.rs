@@ -5,6 +5,7 @@ use super::BinaryError;
 use crate::archive::ArchiveError;
 use crate::disk::grub::LinkError;
 use crate::disk::image::{ComposeError, CompressError};
+use crate::dkms::DkmsError;
 use crate::kernel::{ChooseError, CycleError, InitramfsError, ModuleError};
 use crate::root::RootError;
 use esos_hostfs::FileError;
@@ -16,6 +17,9 @@ pub enum BuildError {
     /// Packages cannot be had.
     #[error(transparent)]
     Archive(Box<ArchiveError>),
+    /// The modules of a `dkms` package cannot be built.
+    #[error(transparent)]
+    Dkms(Box<DkmsError>),
     /// The boot loader cannot be linked.
     #[error("cannot link the boot loader")]
     BootLoader(#[source] Box<LinkError>),
@@ -113,6 +117,7 @@ macro_rules! boxed {
 
 boxed!(
     Archive(ArchiveError),
+    Dkms(DkmsError),
     BootLoader(LinkError),
     Root(RootError),
     Module(ModuleError),

@@ -7,8 +7,9 @@ use esos_fetch::Progress;
 
 use super::BuildError;
 use crate::archive::{
-    self, ArchiveError, Base, Catalog, Lock, Planned, Request, Resolved, UnixTime, Wish, relation,
+    self, ArchiveError, Base, Catalog, Lock, Notice, Planned, Request, Resolved, UnixTime, Wish, relation,
 };
+use crate::extra::{self, Choice};
 use crate::manifest::{Manifest, Suite};
 
 /// What packages an image needs, and where they come from.
@@ -69,19 +70,62 @@ pub fn lock(
 ) -> Result<Resolved, ArchiveError> {
     let catalog = Catalog::load(&wanted.root, doors, progress)?;
     let mut resolved = archive::choose(&catalog, &wanted.root)?;
-    if wanted.tools.wish.seeds.is_empty() {
-        return Ok(resolved);
-    }
-    let tools = archive::choose(&catalog, &wanted.tools)?;
-    for (name, package) in tools.lock.packages {
-        resolved.lock.tools.insert(name.clone());
-        if !resolved.lock.packages.contains_key(&name) {
-            resolved.lock.build_only.insert(name.clone());
-            resolved.lock.packages.insert(name, package);
+    let mut build = Vec::new();
+    if let Some(dir) = &wanted.root.extra_debs {
+        let release = resolved.lock.kernel_release().map(str::to_owned);
+        let choice = extra::choose(&extra::survey(doors.fetch, dir)?, release.as_deref())?;
+        resolved = archive::choose(&catalog, &with_extra(&wanted.root, &choice)?)?;
+        for (package, why) in choice.left {
+            resolved.notices.push(Notice::LeftOut { package, why });
         }
+        build = choice.build;
     }
-    resolved.because.extend(tools.because);
+    let also =
+        |resolved: &mut Resolved, request: &Request, purpose: fn(&mut Lock) -> &mut BTreeSet<String>| {
+            let chosen = archive::choose(&catalog, request)?;
+            resolved.lock.take(chosen.lock.packages, purpose);
+            for (name, why) in chosen.because {
+                resolved.because.entry(name).or_insert(why);
+            }
+            Ok::<_, ArchiveError>(())
+        };
+    if !wanted.tools.wish.seeds.is_empty() {
+        also(&mut resolved, &wanted.tools, |lock| &mut lock.tools)?;
+    }
+    if !build.is_empty() {
+        let release = resolved.lock.kernel_release().map(str::to_owned);
+        let release =
+            release.ok_or_else(|| ArchiveError::NoKernelToBuildFor { package: build.join(", ") })?;
+        also(&mut resolved, &build_root(&wanted.root, &release, &build)?, |lock| &mut lock.dkms)?;
+    }
     Ok(resolved)
+}
+
+/// The root with the user's packages; what dkms is for has happened when the image is made.
+fn with_extra(root: &Request, choice: &Choice) -> Result<Request, ArchiveError> {
+    let mut request = root.clone();
+    let seeds = relation::parse("the extra packages", &choice.wanted.join(", "))?;
+    let known: BTreeSet<String> = request.wish.seeds.iter().map(ToString::to_string).collect();
+    request.wish.seeds.extend(seeds.into_iter().filter(|s| !known.contains(&s.to_string())));
+    if !choice.build.is_empty() {
+        request.wish.assumed.insert("dkms".to_owned());
+    }
+    Ok(request)
+}
+
+/// What modules are built in: the kernel's headers with the compiler that they name, dkms, and what
+/// builds of modules call without asking for it, because every machine that builds kernels has it.
+fn build_root(root: &Request, release: &str, build: &[String]) -> Result<Request, ArchiveError> {
+    let mut request = root.clone();
+    let seeds =
+        format!("dkms, make, gcc, libc6-dev, openssl, bc, linux-headers-{release}, {}", build.join(", "));
+    request.wish.seeds = relation::parse("the build root", &seeds)?;
+    request.wish.base = Base::Essential;
+    // Headers ask for the kernel itself and its boot files, which compiling does not need.
+    let names = [format!("linux-image-{release}"), format!("linux-image-{release}-unsigned")];
+    let assumed = ["linux-base", "linux-image-amd64"].map(str::to_owned);
+    request.wish.assumed = names.into_iter().chain(assumed).collect();
+    Ok(request)
 }
 
 /// Chooses packages, or takes those of the request's lock, and gets them.

@@ -20,6 +20,7 @@ use crate::disk::description::Signer;
 use crate::disk::grub::{BootLoader, Linker, Menu};
 use crate::disk::image::{self, Layout, Parts, Summary, compose};
 use crate::disk::slot::{SlotFile, SlotParts};
+use crate::dkms::{self, Order, Part};
 use crate::kernel::{Initramfs, Selection, Tables};
 use crate::manifest::Manifest;
 use crate::root::{Cache, Filter, Options, PackageSource, Prepared, Progress, RootBuilder, RootImage};
@@ -155,10 +156,15 @@ pub fn build(build: &Build<'_>, doors: &Doors<'_>, watch: &dyn Watch) -> Result<
     let mut output = Output::new(build.out)?;
     let boot = timed.step(Step::BootLoader, || link(&planned, doors, &output))?;
 
+    let modules = if planned.lock.dkms.is_empty() {
+        None
+    } else {
+        Some(timed.step(Step::Dkms, || modules(build, &planned, doors, &output, watch))?)
+    };
     let debug = build.debug_kernel.as_deref().map(debug_package).transpose()?;
     let debug_name = debug.as_ref().map(|source| source.name.clone());
-    let mut prepared =
-        timed.step(Step::Frames, || prepare(build, &planned, debug, epoch, doors.frames, watch))?;
+    let mut prepared = timed
+        .step(Step::Frames, || prepare(build, &planned, [modules, debug], epoch, doors.frames, watch))?;
     let libc = planned.packages.iter().find(|p| p.name == "libc6");
     let glibc = libc.and_then(|p| super::glibc_of_package(&p.version.to_string()));
     root_files::check(&build.binaries, &suite, glibc, prepared.tree())?;
@@ -249,6 +255,28 @@ fn link(planned: &Planned, doors: &Doors<'_>, output: &Output) -> Result<BootLoa
     Ok(linker.link()?)
 }
 
+/// The modules of `dkms` packages, as a package.
+fn modules(
+    build: &Build<'_>,
+    planned: &Planned,
+    doors: &Doors<'_>,
+    output: &Output,
+    watch: &dyn Watch,
+) -> Result<PackageSource, BuildError> {
+    let lock = &planned.lock;
+    let release = lock.kernel_release().ok_or(BuildError::NoKernel)?;
+    let chosen = planned.packages.iter().filter(|p| lock.dkms.contains(&p.name));
+    let part = |p: &Chosen| Part { name: p.name.clone(), sha256: *p.sha256.bytes(), deb: p.deb.clone() };
+    let room = output.scratch("dkms");
+    let order = Order { release, parts: chosen.map(part).collect(), threads: build.threads, room: &room };
+    let step = |text: &str| watch.advance(Step::Dkms, 0, None, text);
+    let (package, cached) = dkms::build(&order, doors.runner, doors.frames, &step)?;
+    if cached {
+        watch.note("kernel modules of dkms packages were built before, and kept");
+    }
+    Ok(package)
+}
+
 /// `--debug-kernel` as a package.
 fn debug_package(deb: &Path) -> Result<PackageSource, BuildError> {
     use crate::deb::{Deb, Limits};
@@ -275,7 +303,7 @@ fn source(name: String, version: String, sha256: Sha256, size: u64, deb: PathBuf
 fn prepare<'c>(
     build: &Build<'_>,
     planned: &Planned,
-    debug: Option<PackageSource>,
+    more: [Option<PackageSource>; 2],
     epoch: i64,
     frames: &'c dyn Cache,
     watch: &dyn Watch,
@@ -287,8 +315,14 @@ fn prepare<'c>(
         let (name, version, deb) = (p.name.clone(), p.version.to_string(), p.deb.clone());
         builder = builder.package(source(name, version, p.sha256, p.size, deb));
     }
-    if let Some(debug) = debug.filter(|d| !planned.packages.iter().any(|p| p.name == d.name)) {
-        builder = builder.package(debug);
+    for package in more.into_iter().flatten() {
+        if !planned
+            .packages
+            .iter()
+            .any(|p| p.name == package.name && packages::is_root(&planned.lock, &p.name))
+        {
+            builder = builder.package(package);
+        }
     }
     builder = builder.overlay()?;
     let key = build.signer.as_ref().map(Signer::public_key);

@@ -9,6 +9,8 @@ pub enum Step {
     Packages,
     /// GRUB linked out of the archive's packages.
     BootLoader,
+    /// Kernel modules of `dkms` packages built.
+    Dkms,
     /// Packages packed into frames and merged.
     Frames,
     /// Kernel modules read, depmod's tables made.
@@ -32,6 +34,7 @@ impl Step {
         match self {
             Self::Packages => "packages chosen and fetched",
             Self::BootLoader => "boot loader linked",
+            Self::Dkms => "modules of dkms packages built",
             Self::Frames => "packages packed and merged",
             Self::Modules => "kernel modules read",
             Self::Root => "root image written",
@@ -48,6 +51,7 @@ impl Step {
         match self {
             Self::Packages => "packages",
             Self::BootLoader => "boot-loader",
+            Self::Dkms => "dkms",
             Self::Frames => "frames",
             Self::Modules => "modules",
             Self::Root => "root",
