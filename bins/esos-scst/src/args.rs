@@ -73,6 +73,29 @@ pub(crate) enum Verb {
     },
     /// List the generations that `apply` has kept
     History,
+    /// What the init script does, step by step
+    Service {
+        /// Which step
+        #[command(subcommand)]
+        step: Step,
+    },
+}
+
+/// Steps of the service.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Step {
+    /// Load the modules that exist; one that does not is said, and stops nothing
+    Load,
+    /// Wait for the devices of /etc/scst.conf, by event, then apply it; what is absent stays pending
+    Up {
+        /// Seconds to wait for devices at most
+        #[arg(long, value_name = "SECS", default_value_t = 30)]
+        budget: u64,
+    },
+    /// Serve what is pending as soon as it appears; goes on until it is ended
+    Watch,
+    /// Take targets out of service, so that initiators are logged out and caches are written
+    Down,
 }
 
 /// Forms of `export`.

@@ -4,6 +4,7 @@ mod change;
 mod files;
 mod machine;
 mod section;
+mod service;
 mod verbs;
 
 use args::{Args, Verb};
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
             Verb::Sessions { state } => verbs::sessions(ui, state.as_deref()),
             Verb::Export { file, to } => verbs::export(ui, &file, to),
             Verb::History => verbs::history(ui),
+            Verb::Service { step } => service::run(ui, &step),
         }
     })
 }

@@ -91,6 +91,7 @@ pub const FILES: &[File] = files![
     0o755 "etc/init.d/mdadm-waitidle" if "usr/sbin/mdadm",
     0o755 "etc/init.d/multipath-tools" if "usr/sbin/multipathd",
     0o755 "etc/init.d/rsyslog" if "usr/sbin/rsyslogd",
+    0o755 "etc/init.d/scst",
     0o644 "etc/inittab",
     0o600 "etc/iscsi/initiatorname.iscsi" if "usr/sbin/iscsid",
     0o644 "etc/mdadm/mdadm.conf" if "usr/sbin/mdadm",
@@ -128,6 +129,7 @@ pub const FILES: &[File] = files![
     0o755 "usr/lib/esos/monitor",
     0o755 "usr/lib/esos/rc",
     0o755 "usr/lib/esos/restore-conf",
+    0o755 "usr/lib/esos/scst-watcher",
     0o755 "usr/lib/esos/stick-watcher",
 ];
 

@@ -21,6 +21,7 @@ mod fingerprint;
 mod live;
 pub mod mgmt;
 mod model;
+mod modules;
 mod name;
 mod observe;
 mod plan;
@@ -37,6 +38,7 @@ pub use live::{
 };
 pub use mgmt::Command;
 pub use model::{Config, Device, DeviceGroup, Driver, Group, Handler, LunMap, Target, TargetGroup};
+pub use modules::{Hardware, ModuleWish, modules};
 pub use name::{
     AluaGroupName, DeviceName, DriverName, GroupName, HandlerName, InitiatorName, NameError, TargetName,
 };
