@@ -83,11 +83,17 @@ impl State {
         if action == "add_device" {
             return self.add_device(handler, name, parameters);
         }
-        if !parameters.is_empty() || !self.tree.exists(&format!("handlers/{handler}/{name}")) {
-            return Err(EINVAL);
+        // All handlers of virtual disks share one list of devices, and each deletes what is in it.
+        let owner = ["vdisk_fileio", "vdisk_blockio", "vdisk_nullio", "vcdrom"]
+            .into_iter()
+            .find(|handler| self.tree.exists(&format!("handlers/{handler}/{name}")));
+        match owner {
+            Some(owner) if parameters.is_empty() => {
+                self.remove_device(owner, name);
+                Ok(())
+            }
+            _ => Err(EINVAL),
         }
-        self.remove_device(handler, name);
-        Ok(())
     }
 
     /// Pass-through: a SCSI device that is there already gets or loses its handler.

@@ -405,8 +405,12 @@ impl State {
 
     fn enable(&mut self, dir: &str, value: &str) -> Outcome {
         let enabled = zero_or_one(value)?;
-        if enabled == 1 && self.tree.value(&format!("{dir}/rel_tgt_id")) == "0" {
-            let used = self.rel_ids(dir);
+        let used = self.rel_ids(dir);
+        let id = self.tree.value(&format!("{dir}/rel_tgt_id")).parse::<u64>().unwrap_or(0);
+        if enabled == 1 && id != 0 && used.contains(&id) {
+            return Err(EBADSLT);
+        }
+        if enabled == 1 && id == 0 {
             let free = (1u64..=65535).find(|id| !used.contains(id)).ok_or(EINVAL)?;
             self.tree.set(&format!("{dir}/rel_tgt_id"), keyed(free, 0));
         }
@@ -419,13 +423,20 @@ impl State {
         Ok(())
     }
 
-    /// Relative target ids of all other targets of this box.
+    /// Whether a target serves; one without the attribute always does.
+    fn is_enabled(&self, dir: &str) -> bool {
+        let path = format!("{dir}/enabled");
+        !self.tree.exists(&path) || self.tree.value(&path) == "1"
+    }
+
+    /// Relative target ids of all other targets of this box that are enabled: the others may wait with the
+    /// same one.
     fn rel_ids(&self, except: &str) -> Vec<u64> {
         let mut ids = Vec::new();
         for driver in self.tree.dirs("targets") {
             for target in self.tree.dirs(&format!("targets/{driver}")) {
                 let dir = format!("targets/{driver}/{target}");
-                if dir != except {
+                if dir != except && self.is_enabled(&dir) {
                     ids.extend(self.tree.value(&format!("{dir}/rel_tgt_id")).parse::<u64>());
                 }
             }
@@ -435,11 +446,11 @@ impl State {
 
     fn rel_tgt_id(&mut self, dir: &str, value: &str) -> Outcome {
         let id = unsigned(strim(value))?;
-        let enabled = self.tree.value(&format!("{dir}/enabled")) == "1";
-        if id > 65535 || (id == 0 && enabled) {
+        let enabled = self.is_enabled(dir);
+        if id > 65535 || (id == 0 && self.tree.value(&format!("{dir}/enabled")) == "1") {
             return Err(EINVAL);
         }
-        if id != 0 && self.rel_ids(dir).contains(&id) {
+        if enabled && id != 0 && self.rel_ids(dir).contains(&id) {
             return Err(EBADSLT);
         }
         self.tree.set(&format!("{dir}/rel_tgt_id"), keyed(id, 0));

@@ -18,6 +18,7 @@
 //! ```
 mod alua;
 mod attribute;
+pub mod conformance;
 mod core_attrs;
 mod device;
 mod driver;
