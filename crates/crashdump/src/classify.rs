@@ -87,36 +87,57 @@ impl<'a, S: ReadAt> Classifier<'a, S> {
         }
         let mut window =
             Window { first, dumped: present.clone(), present, excluded: BTreeMap::new(), unjudged: 0 };
-        let Some((vm, map, rules)) = &self.map else { return Ok(window) };
+        let Some((vm, map, rules)) = &self.map else {
+            for (from, to) in self.core.runs(first, first.saturating_add(WINDOW)) {
+                self.unknown_to_kernel(from, to, &mut window);
+            }
+            return Ok(window);
+        };
         let size = map.page_struct();
         let mut structs = vec![0; size * BLOCK as usize];
         let step = BLOCK.min(map.section_pages());
         for (from, to) in self.core.runs(first, first.saturating_add(WINDOW)) {
             let mut pfn = from;
             while pfn < to {
-                let block = pfn / step * step;
-                let end = to.min(block + step);
-                match self.block(vm, map, block, &mut structs) {
-                    Ok(()) => window.judge(pfn, end, block, step, rules, &structs, self.level),
+                let section = pfn / map.section_pages() * map.section_pages();
+                let end = to.min(section + map.section_pages());
+                let base = match map.section(vm, pfn) {
+                    Ok(base) => base,
                     Err(CoreError::Read { at, source }) => return Err(CoreError::Read { at, source }),
-                    Err(_) => window.unjudged += end - pfn,
+                    Err(_) => {
+                        self.unknown_to_kernel(pfn, end, &mut window);
+                        pfn = end;
+                        continue;
+                    }
+                };
+                while pfn < end {
+                    let block = pfn / step * step;
+                    let stop = end.min(block + step);
+                    let at = base.wrapping_add((block - section) * size as u64);
+                    match vm.read(at, &mut structs) {
+                        Ok(()) => window.judge(pfn, stop, block, step, rules, &structs, self.level),
+                        Err(CoreError::Read { at, source }) => return Err(CoreError::Read { at, source }),
+                        Err(_) => window.unjudged += stop - pfn,
+                    }
+                    pfn = stop;
                 }
-                pfn = end;
             }
         }
         Ok(window)
     }
 
-    /// Reads the `struct page`s of a block.
-    fn block(
-        &self,
-        vm: &Vm<'_, Core<S>>,
-        map: &MemMap,
-        block: u64,
-        structs: &mut [u8],
-    ) -> Result<(), CoreError> {
-        let within = (block % map.section_pages()) * map.page_struct() as u64;
-        vm.read(map.section(vm, block)?.wrapping_add(within), structs)
+    /// Frames for which the kernel has no `struct page`: kept, unless the file has no bytes for them either. A sparse
+    /// copy of a core can claim a thousand times what it holds.
+    fn unknown_to_kernel(&self, from: u64, to: u64, window: &mut Window) {
+        window.unjudged += to - from;
+        if !self.level.zero() {
+            return;
+        }
+        for (start, end) in self.core.holes(from, to) {
+            window.dumped.clear(start - window.first, end - window.first);
+            window.unjudged -= end - start;
+            *window.excluded.entry(Kind::Hole).or_insert(0) += end - start;
+        }
     }
 }
 

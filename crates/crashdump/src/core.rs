@@ -105,6 +105,31 @@ impl<S: ReadAt> Core<S> {
         notes(&self.notes).filter(|n| n.owner == b"CORE" && n.kind == 1).count()
     }
 
+    /// The page frames from `from` to before `to` for which the file has a hole, as runs `(first, after last)`; some
+    /// may be missing, none is wrong.
+    pub(crate) fn holes(&self, from: u64, to: u64) -> Vec<(u64, u64)> {
+        let first = self.extents.partition_point(|e| (e.physical + e.len).div_ceil(PAGE) <= from);
+        let mut found = Vec::new();
+        for e in self.extents.get(first..).unwrap_or_default() {
+            let (start, end) = (e.physical.max(from * PAGE), (e.physical + e.len).min(to * PAGE));
+            if start >= end {
+                break;
+            }
+            let mut at = start;
+            while at < end {
+                let offset = e.offset + (at - e.physical);
+                let data = self.source.next_data(offset).map_or(end, |d| (at + (d - offset)).min(end));
+                let (first, last) = (at.div_ceil(PAGE), data / PAGE);
+                if first < last {
+                    found.push((first, last));
+                }
+                // Data is passed over in steps: where it ends is not asked for page by page.
+                at = if data > at { data } else { at + (1 << 20) };
+            }
+        }
+        found
+    }
+
     /// The page frames from `from` to before `to` that have a byte in the file, as runs `(first, after last)`.
     pub fn runs(&self, from: u64, to: u64) -> impl Iterator<Item = (u64, u64)> {
         let first = self.extents.partition_point(|e| (e.physical + e.len).div_ceil(PAGE) <= from);

@@ -7,8 +7,8 @@ use crate::{CoreError, ReadAt};
 const MAX_HEADERS: u64 = 1 << 16;
 /// Notes: 360 bytes per CPU and VMCOREINFO; this is enough for 40 000 CPUs.
 const MAX_NOTES: u64 = 16 << 20;
-/// x86_64 addresses at most 52 bits.
-const MAX_PHYSICAL: u64 = 1 << 52;
+/// As many as the dump's format is read with: 64 TiB, which is what x86_64 has with 4 levels of page tables.
+const MAX_PHYSICAL: u64 = 1 << 46;
 
 /// A range of physical memory and where its bytes lie in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +73,9 @@ impl Elf {
             exact(source, &mut header, table.saturating_add(i * entry))?;
             elf.add(source, &header)?;
         }
+        // The kernel's image is there twice, nothing else is: a few bytes that claim to be all memory are not a core.
+        let total = elf.segments.iter().fold(0_u64, |sum, s| sum.saturating_add(s.len));
+        limit("bytes of memory", total, source.size().saturating_mul(2))?;
         Ok(elf)
     }
 
@@ -87,7 +90,7 @@ impl Elf {
                 if physical.checked_add(len).is_none_or(|end| end > MAX_PHYSICAL) {
                     return Err(CoreError::NotCore {
                         found: format!("{len:#x} bytes of memory at {physical:#x}"),
-                        expected: "physical addresses of at most 52 bits",
+                        expected: "physical addresses of at most 46 bits",
                     });
                 }
                 self.missing = self.missing.saturating_add(len - there);

@@ -15,6 +15,7 @@
 //! ```
 mod arm;
 mod bitmap;
+mod btf;
 mod bytes;
 mod classify;
 mod codec;
@@ -24,6 +25,7 @@ mod elf;
 mod error;
 mod estimate;
 mod format;
+mod kallsyms;
 mod kdump;
 mod level;
 mod manifest;
@@ -36,6 +38,7 @@ mod rules;
 mod save;
 mod source;
 mod store;
+mod tasks;
 mod vm;
 mod vmcoreinfo;
 

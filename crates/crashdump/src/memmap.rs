@@ -66,6 +66,16 @@ impl MemMap {
         self.section_pages
     }
 
+    /// Where the arrays of sections lie that describe memory below `end` (a page frame): address and length of each. A
+    /// reader of a dump looks at them before anything else.
+    pub(crate) fn arrays<P: Physical + ?Sized>(&self, vm: &Vm<'_, P>, end: u64) -> Vec<(u64, u64)> {
+        let roots = end.div_ceil(self.section_pages).div_ceil(self.per_root).min(self.root_count);
+        let mut found = vec![(self.roots, self.root_count.min(1 << 16) * 8)];
+        let tables = (0..roots).filter_map(|n| vm.word(self.roots.wrapping_add(n * 8)).ok());
+        found.extend(tables.filter(|table| *table != 0).map(|table| (table, PAGE)));
+        found
+    }
+
     /// The virtual address of the `struct page` of the first page frame of the section that holds `pfn`.
     ///
     /// # Errors

@@ -1,15 +1,17 @@
 //! What a reader of a dump needs first, so that a file that was cut is still of use.
 use crate::core::PAGE;
-use crate::{Core, CoreError, Physical, ReadAt, Vm};
+use crate::{Core, CoreError, MemMap, Physical, ReadAt, Vm};
 use std::collections::BTreeSet;
 
 /// Page tables: enough for 100 TiB mapped by 2 MiB, and a bound for memory that is nonsense.
 const MAX_TABLES: usize = 1 << 16;
 /// A log's ring or a kernel's image is not larger.
 const MAX_RANGE: u64 = 256 << 20;
+/// All together are not more: half a GiB. It bounds what memory that is nonsense can cost.
+const MAX_FRAMES: usize = 1 << 17;
 
 /// Page frames in the order in which they are to be written, each once: page tables, the log, what
-/// VMCOREINFO names, the table of symbols, the rest of the kernel's image.
+/// VMCOREINFO names, the table of symbols, per-CPU areas, tasks with their stacks, the rest of the kernel's image.
 ///
 /// What cannot be found is passed over: the order is a help, not a condition.
 pub(crate) fn first<S: ReadAt>(core: &Core<S>) -> Vec<u64> {
@@ -20,6 +22,12 @@ pub(crate) fn first<S: ReadAt>(core: &Core<S>) -> Vec<u64> {
         }
         let _partial = log(&vm, &mut order);
         let info = core.info();
+        let kernel = info.symbol("_stext").and_then(|at| vm.physical(at).ok());
+        if let Some(map) = kernel.and_then(|at| MemMap::locate(&vm, at / PAGE).ok()) {
+            for (address, len) in map.arrays(&vm, core.end_pfn()) {
+                let _absent = order.range(&vm, address, len);
+            }
+        }
         for (_, address) in info.symbols() {
             let _absent = order.range(&vm, address, 4096);
         }
@@ -27,6 +35,9 @@ pub(crate) fn first<S: ReadAt>(core: &Core<S>) -> Vec<u64> {
         if let (Some(from), Some(to)) = (names().min(), names().max()) {
             // The table that comes last (names in their order) has three bytes per symbol.
             let _absent = order.range(&vm, from, (to - from).saturating_add(1 << 20));
+        }
+        for (address, len) in crate::tasks::ranges(&vm) {
+            let _absent = order.range(&vm, address, len);
         }
     }
     if let Some(image) = core.image() {
@@ -45,7 +56,7 @@ struct Order {
 
 impl Order {
     fn frame(&mut self, frame: u64) {
-        if self.seen.insert(frame) {
+        if self.frames.len() < MAX_FRAMES && self.seen.insert(frame) {
             self.frames.push(frame);
         }
     }
@@ -53,6 +64,9 @@ impl Order {
     fn range<P: Physical>(&mut self, vm: &Vm<'_, P>, address: u64, len: u64) -> Result<(), CoreError> {
         let first = address / PAGE;
         for page in first..first.saturating_add((address % PAGE + len.clamp(1, MAX_RANGE)).div_ceil(PAGE)) {
+            if self.frames.len() >= MAX_FRAMES {
+                break;
+            }
             self.frame(vm.physical(page.wrapping_mul(PAGE))? / PAGE);
         }
         Ok(())

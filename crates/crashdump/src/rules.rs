@@ -18,6 +18,8 @@ pub enum Kind {
     Poisoned,
     /// Given back to the hypervisor; it is never read.
     Offline,
+    /// Neither known to the kernel nor in the core's file, which has a hole there.
+    Hole,
 }
 
 impl std::fmt::Display for Kind {
@@ -29,6 +31,7 @@ impl std::fmt::Display for Kind {
             Self::User => "user",
             Self::Poisoned => "poisoned",
             Self::Offline => "offline",
+            Self::Hole => "hole",
         })
     }
 }

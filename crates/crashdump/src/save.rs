@@ -120,6 +120,7 @@ pub fn save<S: ReadAt>(
         end: 0,
         kept: Vec::new(),
         pending: Pending::default(),
+        known: BTreeMap::new(),
     };
     let status = options.codec.flag();
     // Until all is written the header says that it is not.
@@ -159,7 +160,8 @@ pub fn save<S: ReadAt>(
     let mut stop = (!whole).then_some(0);
     if whole {
         first.sort_unstable();
-        let bulk = Bulk::new(&classes, &first);
+        let known = std::mem::take(&mut dump.known);
+        let bulk = Bulk::new(&classes, &first, known);
         run(core, codec, options.level.zero(), workers, bulk, |pages, bytes| {
             stop = dump.take(pages, bytes, false)?;
             Ok::<_, SaveError>(stop.is_none())
@@ -197,7 +199,12 @@ struct Dump<'a, O> {
     /// The pages that were written first, with their descriptors.
     kept: Vec<(u64, [u8; DESCRIPTOR as usize])>,
     pending: Pending,
+    /// Windows that were sorted for the bitmaps, so that few are sorted twice.
+    known: BTreeMap<u64, Bitmap>,
 }
+
+/// Windows that are kept in memory: of 64 GiB, 2 MiB.
+const KNOWN: usize = 64;
 
 impl<O: WriteAt> Dump<'_, O> {
     /// Writes both bitmaps and counts; the answer is the descriptor's number of each of `first` that is dumped.
@@ -226,6 +233,9 @@ impl<O: WriteAt> Dump<'_, O> {
             self.saved.pages += window.dumped.count();
             for (kind, n) in window.excluded {
                 *self.saved.excluded.entry(kind).or_insert(0) += n;
+            }
+            if self.known.len() < KNOWN {
+                self.known.insert(start, window.dumped);
             }
         }
         Ok(slots)
@@ -334,14 +344,15 @@ struct Bulk<'a, 'c, S> {
     windows: Box<dyn Iterator<Item = u64> + 'a>,
     /// In order.
     first: &'a [u64],
+    known: BTreeMap<u64, Bitmap>,
     ready: std::vec::IntoIter<Place>,
     slot: u64,
 }
 
 impl<'a, 'c, S: ReadAt> Bulk<'a, 'c, S> {
-    fn new(classes: &'a Classifier<'c, S>, first: &'a [u64]) -> Self {
+    fn new(classes: &'a Classifier<'c, S>, first: &'a [u64], known: BTreeMap<u64, Bitmap>) -> Self {
         let windows = Box::new(classes.windows());
-        Self { classes, windows, first, ready: Vec::new().into_iter(), slot: 0 }
+        Self { classes, windows, first, known, ready: Vec::new().into_iter(), slot: 0 }
     }
 }
 
@@ -355,14 +366,17 @@ impl<S: ReadAt> Iterator for Bulk<'_, '_, S> {
                 return Some(Ok(job));
             }
             let start = self.windows.next()?;
-            let window = match self.classes.window(start) {
-                Ok(window) => window,
+            let dumped = match self
+                .known
+                .remove(&start)
+                .map_or_else(|| self.classes.window(start).map(|window| window.dumped), Ok)
+            {
+                Ok(dumped) => dumped,
                 Err(e) => return Some(Err(e)),
             };
-            let places =
-                window.dumped.iter().zip(self.slot..).map(|(i, slot)| Place { pfn: start + i, slot });
+            let places = dumped.iter().zip(self.slot..).map(|(i, slot)| Place { pfn: start + i, slot });
             let bulk: Vec<Place> = places.filter(|p| self.first.binary_search(&p.pfn).is_err()).collect();
-            self.slot += window.dumped.count();
+            self.slot += dumped.count();
             self.ready = bulk.into_iter();
         }
     }

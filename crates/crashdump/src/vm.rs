@@ -86,6 +86,13 @@ impl<'a, P: Physical + ?Sized> Vm<'a, P> {
         Ok(m.physical | (address & (m.size - 1)))
     }
 
+    /// The physical address of a virtual one, and how many bytes from there on lie one behind the other.
+    fn run(&self, address: u64) -> Result<(u64, u64), CoreError> {
+        let physical = self.physical(address)?;
+        let mapping = self.last.get().filter(|m| address & !(m.size - 1) == m.start);
+        Ok((physical, mapping.map_or(PAGE - address % PAGE, |m| m.size - (address & (m.size - 1)))))
+    }
+
     fn walk(&self, address: u64) -> Result<Mapping, CoreError> {
         let mut table = self.top;
         for level in (0..self.levels).rev() {
@@ -118,9 +125,10 @@ impl<'a, P: Physical + ?Sized> Vm<'a, P> {
     pub fn read(&self, address: u64, buffer: &mut [u8]) -> Result<(), CoreError> {
         let (mut at, mut rest) = (address, buffer);
         while !rest.is_empty() {
-            let len = (PAGE - at % PAGE).min(rest.len() as u64);
+            let (physical, run) = self.run(at)?;
+            let len = run.min(rest.len() as u64);
             let (part, after) = rest.split_at_mut(len as usize);
-            if !self.memory.read(self.physical(at)?, part)? {
+            if !self.memory.read(physical, part)? {
                 return Err(CoreError::Unmapped(at));
             }
             (at, rest) = (at.wrapping_add(len), after);
