@@ -28,17 +28,17 @@ pub(crate) enum Verb {
     Save(Save),
     /// Print the kernel's log out of a core or a dump
     Dmesg {
-        /// `/proc/vmcore`, an ELF core, or a kdump-compressed dump
+        /// `/proc/vmcore`, an ELF core, a kdump-compressed dump, or the name of a dump of this box
         file: PathBuf,
     },
     /// Read and unpack every page of a dump, and compare it with its manifest (exit code 3 where it is damaged)
     Verify {
-        /// A kdump-compressed dump
+        /// A kdump-compressed dump, or the name of a dump of this box
         file: PathBuf,
     },
     /// Show kernel, panic reason, stack and modules of a core or a dump
     Show {
-        /// `/proc/vmcore`, an ELF core, or a kdump-compressed dump
+        /// `/proc/vmcore`, an ELF core, a kdump-compressed dump, or the name of a dump of this box
         file: PathBuf,
     },
     /// List the dumps of a directory by their manifests
@@ -48,7 +48,7 @@ pub(crate) enum Verb {
     },
     /// Write one file for the support desk: log, stack, versions, and no memory of any program
     Report {
-        /// `/proc/vmcore`, an ELF core, or a kdump-compressed dump
+        /// `/proc/vmcore`, an ELF core, a kdump-compressed dump, or the name of a dump of this box
         file: PathBuf,
         /// The report; printed if not given
         #[arg(long, value_name = "FILE")]

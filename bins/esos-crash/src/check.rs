@@ -1,9 +1,10 @@
 //! `esos-crash check`: after a boot, dumps are found, read back, reported once and kept within bounds.
 use crate::args::Check;
 use crate::{logs, status};
+use esos_alert::{EventId, Inbox, Report, Severity};
 use esos_cli::{Exit, Failure, Ui};
-use esos_crashdump::{CheckNote, DumpState, Entry, Store};
-use esos_hostfs::space;
+use esos_crashdump::{CheckNote, DumpState, Entry, Panic, Store};
+use esos_hostfs::{Clock, HostClock, HostFiles, space};
 use serde::Serialize;
 use std::io::Write;
 use std::os::unix::net::UnixDatagram;
@@ -20,7 +21,10 @@ struct Found {
     state: DumpState,
     good: bool,
     problems: Vec<String>,
-    reason: Option<String>,
+    kernel: Option<String>,
+    crash_time: Option<u64>,
+    #[serde(flatten)]
+    panic: Panic,
     size_bytes: u64,
 }
 
@@ -38,6 +42,8 @@ pub(crate) fn check(args: &Check, ui: &mut Ui) -> Result<Exit, Failure> {
     let dumps = logs::dumps(ui)?;
     let store = Store::open(dumps.store.dir())?;
     let recovered = store.recover()?;
+    let files = HostFiles::new(ui.root());
+    let inbox = Inbox::new(&files);
     let mut new = Vec::new();
     for entry in store.entries()? {
         if entry.checked.as_ref().is_some_and(|c| c.reported) {
@@ -48,6 +54,8 @@ pub(crate) fn check(args: &Check, ui: &mut Ui) -> Result<Exit, Failure> {
         let found = describe(&store, &entry, &note);
         if !args.no_report {
             tell(&message(&found));
+            // The inbox tells an event once, whatever becomes of this program.
+            inbox.put(&mail(&found), HostClock.now())?;
         }
         // Noted after it was said: a box that goes down between the two says it twice rather than never.
         store.note(&entry.name, &note)?;
@@ -68,8 +76,17 @@ pub(crate) fn check(args: &Check, ui: &mut Ui) -> Result<Exit, Failure> {
         ready: readiness.troubles.is_empty(),
         why: readiness.troubles.iter().map(ToString::to_string).collect(),
     };
-    if let Some(why) = checked.why.first().filter(|_| !args.no_report) {
-        tell(&format!("a crash of this box would not be captured: {why}"));
+    if !args.no_report {
+        let id = EventId::of(["crash", "capture", "not-armed"]);
+        let report = match checked.why.first() {
+            Some(why) => {
+                let text = format!("a crash of this box would not be captured: {why}");
+                tell(&text);
+                Report::raised(id, Severity::Warning, text).remedy("esos crash arm; esos crash status")
+            }
+            None => Report::cleared(id, "a crash of this box would be captured"),
+        };
+        inbox.put(&report, HostClock.now())?;
     }
     ui.emit("esos.crash.check/1", &checked, |human| {
         checked.new.iter().for_each(|found| human.line(message(found)));
@@ -93,19 +110,48 @@ fn describe(store: &Store, entry: &Entry, note: &CheckNote) -> Found {
         state: entry.state,
         good: note.good,
         problems: note.problems.clone(),
-        reason: panic.oops.or(panic.reason),
+        kernel: entry.manifest.as_ref().and_then(|m| m.kernel.clone()),
+        crash_time: entry.manifest.as_ref().and_then(|m| m.crash_time),
+        panic,
         size_bytes: entry.size_bytes,
     }
 }
 
 fn message(found: &Found) -> String {
-    let reason = found.reason.as_deref().unwrap_or("its log does not tell why");
+    let why = found.panic.oops.as_deref().or(found.panic.reason.as_deref());
+    let reason = why.unwrap_or("its log does not tell why");
     let state = match (found.good, found.state) {
         (false, _) => "the dump is DAMAGED".to_owned(),
         (true, DumpState::Log) => "only its log was saved".to_owned(),
         (true, state) => format!("a verified dump was saved ({})", status::word(state)),
     };
     format!("this box crashed: {reason}; {state}: {}, {} bytes", found.name, found.size_bytes)
+}
+
+/// What people are told, with the stack and what was saved. The event has the crash's own time too: numbers begin anew
+/// where all dumps were removed.
+fn mail(found: &Found) -> Report {
+    let time = found.crash_time.map(|t| t.to_string()).unwrap_or_default();
+    let id = EventId::of(["crash", "dump", &found.name, &time]);
+    let mut text = String::new();
+    let mut line = |name: &str, value: Option<&str>| {
+        value.iter().for_each(|value| text.push_str(&format!("{name:<9}{value}\n")));
+    };
+    line("reason:", found.panic.reason.as_deref());
+    line("oops:", found.panic.oops.as_deref());
+    line("process:", found.panic.process.as_deref());
+    line("kernel:", found.kernel.as_deref());
+    line("dump:", Some(&found.name));
+    line("state:", Some(if found.good { status::word(found.state) } else { "DAMAGED" }));
+    line("bytes:", Some(&found.size_bytes.to_string()));
+    found.problems.iter().for_each(|p| line("problem:", Some(p)));
+    if !found.panic.stack.is_empty() {
+        text.push_str("\nstack:\n");
+        found.panic.stack.iter().for_each(|frame| text.push_str(&format!("  {frame}\n")));
+    }
+    Report::happened(id, Severity::Critical, message(found))
+        .text(text)
+        .remedy(format!("esos crash list; esos crash report {}", found.name))
 }
 
 /// To the log and to the console. Neither may stop the check.

@@ -57,6 +57,19 @@ pub(crate) fn dumps(ui: &Ui) -> Result<Dumps, Failure> {
     open(ui.root(), ui.global().is_live())
 }
 
+/// A file, or the dump of that name in the box's store; the store must live as long as the file is used.
+pub(crate) fn file_or_name(file: &Path, ui: &Ui) -> (PathBuf, Option<Dumps>) {
+    let name = file.to_str().filter(|n| n.starts_with("crash-") && !n.contains('/') && !file.exists());
+    let dumps = name.and_then(|name| {
+        let dumps = dumps(ui).ok()?;
+        dumps.store.entries().ok()?.iter().any(|e| e.name == name).then_some(dumps)
+    });
+    match (name, dumps) {
+        (Some(name), Some(dumps)) => (dumps.store.dump(name), Some(dumps)),
+        _ => (file.to_owned(), None),
+    }
+}
+
 pub(crate) fn open(root: &Path, live: bool) -> Result<Dumps, Failure> {
     let logs = root.join(part::LOGS_MOUNT.trim_start_matches('/'));
     let text = HostFiles::new(root).read("/proc/self/mountinfo").unwrap_or_default();

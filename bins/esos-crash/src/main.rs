@@ -20,16 +20,26 @@ fn main() -> ExitCode {
             Verb::Disarm => arm::disarm(ui),
             Verb::Status => status::status(ui),
             Verb::Check(check) => check::check(check, ui),
-            Verb::Report { file, out } => report::report(file, out.as_ref(), ui),
+            Verb::Report { file, out } => {
+                let (file, _store) = logs::file_or_name(file, ui);
+                report::report(&file, out.as_ref(), ui)
+            }
             Verb::Remove { names } => report::remove(names, ui),
             Verb::Estimate { core, level } => report::estimate(core, *level, ui),
             Verb::Save(save) => save::run(save, ui),
-            Verb::Verify { file } => look::verify(file, ui),
-            Verb::Show { file } => look::show(file, ui),
+            Verb::Verify { file } => {
+                let (file, _store) = logs::file_or_name(file, ui);
+                look::verify(&file, ui)
+            }
+            Verb::Show { file } => {
+                let (file, _store) = logs::file_or_name(file, ui);
+                look::show(&file, ui)
+            }
             Verb::List { dir } => look::list(dir.as_deref(), ui),
             Verb::Dmesg { file } => {
                 let mut log = Vec::new();
-                let result = look::open(file)?.log(&mut log);
+                let (file, _store) = logs::file_or_name(file, ui);
+                let result = look::open(&file)?.log(&mut log);
                 ui.raw(&log)?;
                 let summary = result.or_exit(Exit::Invalid)?;
                 if summary.lost > 0 {
