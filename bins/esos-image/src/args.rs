@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use esos_bootimg::manifest::{Set, Suite};
 use esos_cli::{Global, Section, Tool};
-use esos_fetch::Location;
+use esos_fetch::{Location, Sha256};
 use esos_layout::Slot;
 use esos_vm::{Bus, Firmware};
 
@@ -54,6 +54,15 @@ pub(crate) enum Verb {
         /// The image, or a device [default: the stick that this box booted from]
         image: Option<PathBuf>,
     },
+    /// Write an image onto a stick or a disk, and read all of it back
+    ///
+    /// Refuses a disk that somebody uses (mounts, swap, md, LVM, SCST, this box's own stick) and says who,
+    /// and how it is freed. Shows what the disk is and what is on it, and asks for its name to be typed.
+    /// esos_logs gets the rest of the medium; above 128 GiB, esos_data does. A file is made, or written as
+    /// if it were a medium.
+    ///
+    /// Example: esos-image write esos.img.zst /dev/sdb --tool storcli.zip --sha256 0123…
+    Write(WriteArgs),
     /// Put a new system into the slot that does not run, and let GRUB try it
     ///
     /// Everything is checked before the first write: signature, hashes, version, room, the state of both
@@ -70,8 +79,33 @@ pub(crate) enum Verb {
         /// The image, or a device [default: the stick that this box booted from]
         image: Option<PathBuf>,
     },
+    /// Copy the RAID makers' tools of the stick to /opt/sbin; the box does so at boot
+    Tools {
+        /// The image, or a device [default: the stick that this box booted from]
+        image: Option<PathBuf>,
+    },
     /// Mark the running slot good, or a slot of an image
     MarkGood(MarkGoodArgs),
+}
+
+/// `write`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct WriteArgs {
+    /// The image (.img or .img.zst), a URL of one, or another stick
+    #[arg(value_name = "IMG|URL|DEVICE")]
+    pub(crate) image: String,
+    /// The disk that is erased, or a file
+    #[arg(value_name = "DEVICE|FILE")]
+    pub(crate) target: PathBuf,
+    /// Add a RAID maker's tool, as rpm, deb, zip, tar or program; it survives upgrades
+    #[arg(long = "tool", value_name = "FILE|URL")]
+    pub(crate) tools: Vec<String>,
+    /// The SHA-256 of the tool's file, one for each --tool, in their order
+    #[arg(long = "sha256", value_name = "HEX")]
+    pub(crate) sums: Vec<Sha256>,
+    /// Erase the target of that name without asking
+    #[arg(long, value_name = "NAME")]
+    pub(crate) yes_erase: Option<String>,
 }
 
 /// `upgrade`.
@@ -286,6 +320,7 @@ mod tests {
             "inspect i --json",
             "lock --update l",
             "slots i --json",
+            "write i /dev/sdx --tool t --sha256 e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 --yes-erase sdx",
             "upgrade i --target /dev/sdx --downgrade",
             "upgrade http://a/b.img.zst --target f",
             "rollback",

@@ -18,6 +18,8 @@ pub(crate) struct Brought {
     pub(crate) image: Box<dyn Image>,
     /// The file or device that it is read from in the end.
     pub(crate) path: PathBuf,
+    /// Bytes of it.
+    pub(crate) bytes: u64,
     _scratch: Option<TempDir>,
 }
 
@@ -44,8 +46,9 @@ pub(crate) fn bring(from: &str, scratch: &Path, ui: &Ui) -> Result<Brought, Fail
         progress.finish();
         return Ok(brought);
     }
+    let bytes = stream.size()?;
     let image = Box::new(BufReader::with_capacity(1 << 17, stream));
-    Ok(Brought { image, path: real, _scratch: None })
+    Ok(Brought { image, path: real, bytes, _scratch: None })
 }
 
 fn unpack<R: Read>(
@@ -69,5 +72,5 @@ fn unpack<R: Read>(
     let bytes = expand(reader, &mut stream, progress).or_exit(Exit::Invalid)?;
     stream.set_len(bytes)?;
     let image = Box::new(BufReader::with_capacity(1 << 17, stream));
-    Ok(Brought { image, path, _scratch: Some(dir) })
+    Ok(Brought { image, path, bytes, _scratch: Some(dir) })
 }

@@ -9,8 +9,11 @@ mod slots;
 mod source;
 mod stick;
 mod talk;
+mod target;
+mod tools;
 mod try_out;
 mod upgrade;
+mod write;
 
 use args::{Args, Verb};
 use esos_cli::{Exit, Failure, Ui};
@@ -25,8 +28,10 @@ fn main() -> ExitCode {
             Verb::Run(args) => try_out::run(args, ui),
             Verb::Lock(args) => source::lock(args, ui),
             Verb::Slots { image } => slots::show(image.as_deref(), ui),
+            Verb::Write(args) => write::run(&args, ui),
             Verb::Upgrade(args) => upgrade::run(&args, ui),
             Verb::Rollback { image } => slots::roll_back(image.as_deref(), ui),
+            Verb::Tools { image } => tools::run(image.as_deref(), ui),
             Verb::MarkGood(args) => mark::run(&args, ui),
         }
     })

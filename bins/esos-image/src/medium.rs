@@ -22,6 +22,11 @@ pub(crate) enum How {
 }
 
 impl Opened {
+    /// What is open already.
+    pub(crate) fn of(direct: Direct, device: Option<Device>) -> Self {
+        Self { direct, device }
+    }
+
     /// Opens an image or a whole disk.
     pub(crate) fn open(path: &Path, how: How) -> Result<Self, Failure> {
         let device = device(path)?;

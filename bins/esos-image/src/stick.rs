@@ -19,7 +19,7 @@ pub(crate) struct Booted {
     /// The identity of its stick.
     identity: Option<String>,
     /// Where its stick is now.
-    device: PathBuf,
+    pub(crate) device: PathBuf,
 }
 
 /// What `esos-init` left; none where this is no box.

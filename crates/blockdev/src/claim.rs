@@ -1,9 +1,10 @@
 //! Taking a device for oneself.
 use crate::Device;
-use esos_hostfs::{FileError, Stream};
+use esos_hostfs::{Direct, FileError, Stream};
 use esos_units::DevNo;
 use nix::errno::Errno;
 use nix::sys::stat::{SFlag, fstat, major, minor};
+use std::os::fd::AsFd;
 use std::path::Path;
 
 /// A device cannot be taken.
@@ -35,19 +36,35 @@ pub enum ClaimError {
 /// # Errors
 /// [`ClaimError`].
 pub fn claim(device: &Device) -> Result<Stream, ClaimError> {
+    let stream = Stream::open_exclusive(Path::new(&device.node())).map_err(refused(device))?;
+    same(device, &stream)?;
+    Ok(stream)
+}
+
+/// As [`claim`], past the page cache.
+///
+/// # Errors
+/// [`ClaimError`].
+pub fn claim_direct(device: &Device) -> Result<Direct, ClaimError> {
     let node = device.node();
-    let stream =
-        Stream::open_exclusive(Path::new(&node)).map_err(|error| match Errno::from_raw(error.errno) {
-            Errno::EBUSY => ClaimError::Busy { device: device.name.clone() },
-            _ => ClaimError::Open(error),
-        })?;
-    let exchanged = || ClaimError::Exchanged { node: node.clone(), wanted: device.dev };
-    let stat = fstat(&stream).map_err(|_gone| exchanged())?;
+    let direct = Direct::open(Path::new(&node), device.logical_block, true).map_err(refused(device))?;
+    same(device, &direct)?;
+    Ok(direct)
+}
+
+fn refused(device: &Device) -> impl Fn(FileError) -> ClaimError + '_ {
+    |error| match Errno::from_raw(error.errno) {
+        Errno::EBUSY => ClaimError::Busy { device: device.name.clone() },
+        _ => ClaimError::Open(error),
+    }
+}
+
+/// Whether what is open is still the device that the inventory saw.
+fn same(device: &Device, open: &impl AsFd) -> Result<(), ClaimError> {
+    let exchanged = || ClaimError::Exchanged { node: device.node(), wanted: device.dev };
+    let stat = fstat(open).map_err(|_gone| exchanged())?;
     let is_block = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFBLK;
     let wanted = (u64::from(device.dev.major), u64::from(device.dev.minor));
-    if is_block && (major(stat.st_rdev), minor(stat.st_rdev)) == wanted {
-        Ok(stream)
-    } else {
-        Err(exchanged())
-    }
+    let same = is_block && (major(stat.st_rdev), minor(stat.st_rdev)) == wanted;
+    if same { Ok(()) } else { Err(exchanged()) }
 }

@@ -50,7 +50,7 @@ mod uevent;
 mod uevent_socket;
 mod usage;
 
-pub use claim::{ClaimError, claim};
+pub use claim::{ClaimError, claim, claim_direct};
 pub use device::{Device, DeviceKind, Transport};
 pub use export::{Export, ExportLun};
 pub use format::{Format, Signature};

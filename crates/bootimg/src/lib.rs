@@ -4,7 +4,8 @@
 //! A build goes through the modules in this order: [`manifest`] says what is wanted, [`archive`] finds
 //! and checks packages, [`deb`] reads them, [`root`] makes one root image of them, [`kernel`] makes the
 //! initramfs, [`disk`] makes slots, partitions and the disk; [`assemble`] is the whole way.
-//! [`upgrade`] is about the slots of a stick in use.
+//! [`mod@write`] puts an image onto a medium, with [`tool`]s of RAID makers; [`upgrade`] is about the slots of
+//! a stick in use.
 //!
 //! ```
 //! use esos_bootimg::deb::{Deb, DebWriter, Limits};
@@ -30,4 +31,6 @@ pub mod kernel;
 pub mod manifest;
 pub mod overlay;
 pub mod root;
+pub mod tool;
 pub mod upgrade;
+pub mod write;

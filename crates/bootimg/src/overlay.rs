@@ -85,6 +85,7 @@ pub const FILES: &[File] = files![
     0o755 "etc/init.d/esos-network",
     0o755 "etc/init.d/esos-ready",
     0o755 "etc/init.d/esos-storage",
+    0o755 "etc/init.d/esos-tools",
     0o755 "etc/init.d/esos-tune",
     0o755 "etc/init.d/hwclock.sh",
     0o755 "etc/init.d/mdadm" if "usr/sbin/mdadm",

@@ -34,6 +34,12 @@ pub const STICK_FILE: &str = "esos/state/stick";
 /// A file on [`BOOT`] that answers the first-login dialogue (`key=value` lines).
 pub const ANSWERS_FILE: &str = "esos/answers.conf";
 
+/// The directory on [`BOOT`] with RAID makers' tools, which no upgrade touches. At boot they are checked
+/// against [`TOOL_SUMS`] and copied to [`crate::run::OPT_SBIN`].
+pub const TOOL_DIR: &str = "esos/tools";
+/// `sha256sum` lines for the files in [`TOOL_DIR`].
+pub const TOOL_SUMS: &str = "esos/tools/SHA256SUMS";
+
 /// GPT entries of the partitions, from 1: what GRUB calls `gptN`. They never change, since the boot
 /// loader on a stick is older than the slots on it.
 pub mod number {

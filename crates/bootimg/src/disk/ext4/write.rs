@@ -61,6 +61,8 @@ struct Plan<'a> {
     table_blocks: u64,
     journal: u64,
     seed: u32,
+    /// Inode tables are not zero yet.
+    lazy: bool,
 }
 
 impl Ext4Image {
@@ -70,10 +72,38 @@ impl Ext4Image {
     /// # Errors
     /// [`WriteExt4Error`].
     pub fn write<W: Write + Seek>(&self, sink: &mut W) -> Result<(), WriteExt4Error> {
+        self.make(sink, false)
+    }
+
+    /// Writes the file system onto a medium that held something else. Inode tables of all groups but the
+    /// first are left as they are and marked so; the kernel zeroes them after the first mount. What
+    /// [`Ext4Image::must_be_zero`] names must be zero.
+    ///
+    /// # Errors
+    /// [`WriteExt4Error`].
+    pub fn write_lazily<W: Write + Seek>(&self, sink: &mut W) -> Result<(), WriteExt4Error> {
+        self.make(sink, true)
+    }
+
+    fn make<W: Write + Seek>(&self, sink: &mut W, lazy: bool) -> Result<(), WriteExt4Error> {
         if !(32 << 20..=16 << 40).contains(&self.len) {
             return Err(WriteExt4Error::Size { len: self.len });
         }
-        Plan::new(self).write(sink).map_err(|source| WriteExt4Error::Sink { source })
+        let plan = Plan { lazy, ..Plan::new(self) };
+        plan.write(sink).map_err(|source| WriteExt4Error::Sink { source })
+    }
+
+    /// First byte and length of what must be zero before a lazy writing: the inode table of the first
+    /// group, and the journal, in which an old one's blocks must not be taken for its own.
+    #[must_use]
+    pub fn must_be_zero(&self) -> Vec<(u64, u64)> {
+        let plan = Plan::new(self);
+        let group = plan.group(0);
+        let journal = group.data.saturating_add(LOST_FOUND_BLOCKS).saturating_add(1);
+        vec![
+            (offset(group.inode_table), offset(plan.table_blocks)),
+            (offset(group.data), offset(journal.saturating_sub(group.data).saturating_add(plan.journal))),
+        ]
     }
 }
 
@@ -96,7 +126,17 @@ impl<'a> Plan<'a> {
         };
         let seed = crc32c(!0, &image.uuid);
         let desc_blocks = groups.saturating_mul(wide(DESC)).div_ceil(wide(BLOCK));
-        Self { image, blocks, groups, desc_blocks, inodes_per_group, table_blocks, journal, seed }
+        Self {
+            image,
+            blocks,
+            groups,
+            desc_blocks,
+            inodes_per_group,
+            table_blocks,
+            journal,
+            seed,
+            lazy: false,
+        }
     }
 
     fn group(&self, number: u64) -> Group {
@@ -185,7 +225,8 @@ impl<'a> Plan<'a> {
         put(&mut d, 14, &u16::try_from(free_inodes).unwrap_or(0).to_le_bytes());
         put(&mut d, 16, &[if first { 2 } else { 0 }]);
         // Inode tables are zeroed; where no inode is in use the bitmap need not be read either.
-        put(&mut d, 18, &[if first { 4 } else { 4 | 1 }]);
+        let zeroed = if self.lazy && !first { 0 } else { 4 };
+        put(&mut d, 18, &[if first { zeroed } else { zeroed | 1 }]);
         put(&mut d, 28, &u16::try_from(free_inodes).unwrap_or(0).to_le_bytes());
         let inode_bytes = usize::try_from(self.inodes_per_group / 8).unwrap_or(0);
         let sums = [
