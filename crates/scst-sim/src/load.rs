@@ -67,7 +67,7 @@ fn parse(node: &Value) -> Option<Node> {
 pub(crate) fn dump(tree: &Tree) -> Value {
     let mut nodes = Map::new();
     for (path, node) in tree.iter() {
-        nodes.insert(path.clone(), node_json(node));
+        nodes.insert(path, node_json(node));
     }
     json!({ "meta": {}, "tree": nodes })
 }

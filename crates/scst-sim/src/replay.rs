@@ -158,7 +158,7 @@ impl Run<'_> {
     /// What a user of the tree can see.
     fn snapshot(&self) -> Snapshot {
         let state = self.sim.state.borrow();
-        state.tree.iter().map(|(path, node)| (path.clone(), node_json(node))).collect()
+        state.tree.iter().map(|(path, node)| (path, node_json(node))).collect()
     }
 
     fn visible(&self, snapshot: &mut Snapshot, dir: &str) {

@@ -1,6 +1,7 @@
 //! Directories, attributes and links, kept by path.
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::ops::Bound;
+use std::sync::Arc;
 
 /// Stands for a `/` inside a name, which sysfs cannot show.
 pub(crate) const SLASH: char = '\u{1}';
@@ -22,10 +23,21 @@ pub(crate) struct Attr {
     pub(crate) text: Result<String, i32>,
 }
 
-/// All nodes below a root that is itself not in the map.
+/// All nodes below a root that is itself no node. Directories are shared until one side changes, so that a
+/// copy of a whole tree costs next to nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Tree {
-    nodes: BTreeMap<String, Node>,
+    root: Arc<Below>,
+}
+
+/// What lies directly in a directory, by name.
+type Below = BTreeMap<Box<str>, Slot>;
+
+/// One name of a directory. A recording may name what lies below a directory and not the directory.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Slot {
+    node: Option<Node>,
+    below: Arc<Below>,
 }
 
 pub(crate) fn join(dir: &str, name: &str) -> String {
@@ -38,8 +50,26 @@ pub(crate) fn split(path: &str) -> (&str, &str) {
 }
 
 impl Tree {
+    fn slot(&self, path: &str) -> Option<&Slot> {
+        let mut parts = path.split('/');
+        let mut slot = self.root.get(parts.next()?)?;
+        for part in parts {
+            slot = slot.below.get(part)?;
+        }
+        Some(slot)
+    }
+
+    fn slot_mut(&mut self, path: &str) -> Option<&mut Slot> {
+        let mut parts = path.split('/');
+        let mut slot = Arc::make_mut(&mut self.root).get_mut(parts.next()?)?;
+        for part in parts {
+            slot = Arc::make_mut(&mut slot.below).get_mut(part)?;
+        }
+        Some(slot)
+    }
+
     pub(crate) fn get(&self, path: &str) -> Option<&Node> {
-        self.nodes.get(path)
+        self.slot(path)?.node.as_ref()
     }
 
     pub(crate) fn is_dir(&self, path: &str) -> bool {
@@ -47,11 +77,16 @@ impl Tree {
     }
 
     pub(crate) fn exists(&self, path: &str) -> bool {
-        path.is_empty() || self.nodes.contains_key(path)
+        path.is_empty() || self.get(path).is_some()
     }
 
     pub(crate) fn insert(&mut self, path: String, node: Node) {
-        self.nodes.insert(path, node);
+        let mut below = Arc::make_mut(&mut self.root);
+        let (dirs, name) = split(&path);
+        for part in dirs.split('/').filter(|p| !p.is_empty()) {
+            below = Arc::make_mut(&mut below.entry(part.into()).or_default().below);
+        }
+        below.entry(name.into()).or_default().node = Some(node);
     }
 
     pub(crate) fn dir(&mut self, path: &str) {
@@ -81,49 +116,26 @@ impl Tree {
 
     /// Replaces what a read of an attribute gives; nothing where there is no such attribute.
     pub(crate) fn set(&mut self, path: &str, text: impl Into<String>) {
-        if let Some(Node::Attr(attr)) = self.nodes.get_mut(path) {
+        if let Some(Slot { node: Some(Node::Attr(attr)), .. }) = self.slot_mut(path) {
             attr.text = Ok(text.into());
         }
     }
 
     /// Removes a node and all below it.
     pub(crate) fn remove(&mut self, path: &str) {
-        self.nodes.remove(path);
-        let prefix = format!("{path}/");
-        let below: Vec<String> = self
-            .nodes
-            .range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded))
-            .map(|(p, _)| p)
-            .take_while(|p| p.starts_with(&prefix))
-            .cloned()
-            .collect();
-        for path in below {
-            self.nodes.remove(&path);
+        let (dir, name) = split(path);
+        if dir.is_empty() {
+            Arc::make_mut(&mut self.root).remove(name);
+        } else if let Some(slot) = self.slot_mut(dir) {
+            Arc::make_mut(&mut slot.below).remove(name);
         }
     }
 
-    /// Names of the nodes of a directory with the nodes, sorted by name; costs nothing for what lies
-    /// deeper.
+    /// Names of the nodes of a directory with the nodes, sorted by name.
     pub(crate) fn children<'t>(&'t self, dir: &str) -> Vec<(&'t str, &'t Node)> {
-        let prefix = if dir.is_empty() { String::new() } else { format!("{dir}/") };
-        let mut children = Vec::new();
-        let mut from = Bound::Included(prefix.clone());
-        loop {
-            let range = (from.as_ref().map(String::as_str), Bound::Unbounded);
-            let Some((path, node)) = self.nodes.range::<str, _>(range).next() else { break };
-            let Some(rest) = path.strip_prefix(&prefix) else { break };
-            match rest.split_once('/') {
-                // Something deeper whose directory was passed already: jump behind all of it.
-                Some((name, _)) => from = Bound::Included(format!("{prefix}{name}0")),
-                None => {
-                    if !rest.is_empty() {
-                        children.push((rest, node));
-                    }
-                    from = Bound::Excluded(path.clone());
-                }
-            }
-        }
-        children
+        let below = if dir.is_empty() { Some(&self.root) } else { self.slot(dir).map(|s| &s.below) };
+        let all = below.into_iter().flat_map(|b| b.iter());
+        all.filter_map(|(name, slot)| Some((&**name, slot.node.as_ref()?))).collect()
     }
 
     /// Sub-directories of a directory.
@@ -132,12 +144,40 @@ impl Tree {
         dirs.map(|(name, _)| name.to_owned()).collect()
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&String, &Node)> {
-        self.nodes.iter()
+    /// All nodes with their paths.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (String, &Node)> {
+        let mut all = Vec::new();
+        let mut open: Vec<(String, &Arc<Below>)> = vec![(String::new(), &self.root)];
+        while let Some((dir, below)) = open.pop() {
+            for (name, slot) in below.iter() {
+                let path = join(&dir, name);
+                if !slot.below.is_empty() {
+                    open.push((path.clone(), &slot.below));
+                }
+                all.extend(slot.node.as_ref().map(|node| (path, node)));
+            }
+        }
+        all.into_iter()
     }
 
     /// The path that a path leads to when every link on the way is followed.
-    pub(crate) fn resolve(&self, path: &str) -> String {
+    pub(crate) fn resolve<'p>(&self, path: &'p str) -> Cow<'p, str> {
+        // Most paths have no link on the way.
+        let mut below = &self.root;
+        let mut clean = !path.starts_with('/') && !path.ends_with('/') && !path.contains("//");
+        for part in path.split('/') {
+            match below.get(part) {
+                Some(Slot { node: Some(Node::Link(_)), .. }) => clean = false,
+                Some(slot) => below = &slot.below,
+                None => break,
+            }
+            if !clean {
+                break;
+            }
+        }
+        if clean {
+            return Cow::Borrowed(path);
+        }
         let mut at = String::new();
         for part in path.split('/').filter(|p| !p.is_empty()) {
             at = join(&at, part);
@@ -145,7 +185,7 @@ impl Tree {
                 at = follow(&at, target);
             }
         }
-        at
+        Cow::Owned(at)
     }
 }
 
