@@ -103,7 +103,7 @@ fn carry_out(ui: &mut Ui, args: &ApplyArgs, tree: &dyn AttrTree, wanted: &Config
         suspend: args.suspend.or(bulk).filter(|_| !args.no_suspend),
     };
     let mut patience = Patience::new(Duration::from_secs(120));
-    let report = apply(tree, &planned, wanted, &policy, options, &mut patience).map_err(failure)?;
+    let report = apply(tree, &live, &planned, wanted, &policy, options, &mut patience).map_err(failure)?;
     for p in &planned.pending {
         ui.warn(format!("{} is pending: {}", p.path, p.why));
     }

@@ -42,6 +42,21 @@ pub trait Files {
     /// The errno of the step that failed; the old file is whole then.
     fn replace(&self, path: &str, bytes: &[u8], mode: u32) -> Result<(), FileError>;
 
+    /// Adds bytes to the end of a file, which is made if it is missing. What was in it stays whatever
+    /// happens; of the new bytes a part may be there after a power cut.
+    ///
+    /// # Errors
+    /// The errno of opening or writing it.
+    fn append(&self, path: &str, bytes: &[u8], mode: u32) -> Result<(), FileError> {
+        let mut all = match self.read(path) {
+            Ok(all) => all,
+            Err(e) if e.is_not_found() => Vec::new(),
+            Err(e) => return Err(e),
+        };
+        all.extend_from_slice(bytes);
+        self.replace(path, &all, mode)
+    }
+
     /// Names in a directory, sorted.
     ///
     /// # Errors
@@ -73,6 +88,9 @@ impl<F: Files + ?Sized> Files for &F {
     }
     fn replace(&self, path: &str, bytes: &[u8], mode: u32) -> Result<(), FileError> {
         (**self).replace(path, bytes, mode)
+    }
+    fn append(&self, path: &str, bytes: &[u8], mode: u32) -> Result<(), FileError> {
+        (**self).append(path, bytes, mode)
     }
     fn list(&self, path: &str) -> Result<Vec<String>, FileError> {
         (**self).list(path)

@@ -68,6 +68,16 @@ impl Files for HostFiles {
         })
     }
 
+    fn append(&self, path: &str, bytes: &[u8], mode: u32) -> Result<(), FileError> {
+        let op = FileOp::Write;
+        let full = self.path(path, op)?;
+        let appended = (|| {
+            let mut file = OpenOptions::new().append(true).create(true).mode(mode).open(full)?;
+            file.write_all(bytes)
+        })();
+        appended.map_err(FileError::io(path, op))
+    }
+
     fn list(&self, path: &str) -> Result<Vec<String>, FileError> {
         let error = FileError::io(path, FileOp::List);
         let mut names = Vec::new();
@@ -115,6 +125,14 @@ mod tests {
         files.replace("/etc/x/f", b"one", 0o600).unwrap();
         files.replace("/etc/x/f", b"two", 0o600).unwrap();
         assert_eq!(files.read("/etc/x/f").unwrap(), b"two");
+        files.append("/etc/x/f", b" three", 0o600).unwrap();
+        assert_eq!(files.read("/etc/x/f").unwrap(), b"two three");
+        files.append("/etc/x/g", b"new", 0o600).unwrap();
+        assert_eq!(
+            (files.read("/etc/x/g").unwrap(), files.stat("/etc/x/g").unwrap().mode),
+            (b"new".to_vec(), 0o600)
+        );
+        files.remove("/etc/x/g").unwrap();
         assert_eq!(files.list("/etc/x").unwrap(), ["f"]);
         assert_eq!(files.stat("/etc/x/f").unwrap().mode, 0o600);
         assert!(files.replace("/none/f", b"", 0o600).unwrap_err().is_not_found());

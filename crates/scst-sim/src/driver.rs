@@ -4,7 +4,7 @@ use crate::errno::{EBADSLT, EBUSY, ECONNREFUSED, EEXIST, EFAULT, EINVAL, ENOENT,
 use crate::sim::{Sim, State};
 use crate::template::{
     COUNTERS, INI_GROUPS_MGMT, ISCSI_MGMT, ISCSI_NUMBERS, ISCSI_TARGET, LOCAL_MGMT, LOCAL_TARGET, LUNS_MGMT,
-    TARGET, TRACE, TRACE_DEFAULT, fill,
+    PASS_THROUGH, PASS_THROUGH_MGMT, TARGET, TRACE, TRACE_DEFAULT, fill,
 };
 use crate::tree::Attr;
 use crate::tree::Node;
@@ -79,6 +79,29 @@ impl Sim {
         state.tree.attr("targets/scst_local/version".into(), 0o444, "3.11.0-pre/20110901\nTRACING\n");
         state.make_target("scst_local", "scst_local_tgt");
         state.local_session("targets/scst_local/scst_local_tgt", "scst_local_host");
+    }
+
+    /// The module `scst_disk` is loaded on a machine with these SCSI disks (`2:0:0:1`), which no handler has
+    /// taken yet.
+    pub fn load_pass_through(&self, disks: &[&str]) {
+        let mut state = self.state.borrow_mut();
+        let tree = &mut state.tree;
+        let kind = "0 - Direct-access device (e.g., magnetic disk)\n";
+        for handler in ["handlers/dev_disk", "handlers/dev_disk_perf"] {
+            tree.dir(handler);
+            tree.attr(format!("{handler}/mgmt"), 0o644, PASS_THROUGH_MGMT);
+            tree.attr(format!("{handler}/trace_level"), 0o644, trace_text(""));
+            tree.attr(format!("{handler}/type"), 0o444, kind);
+        }
+        tree.attr("handlers/dev_disk/pr_dump_dir".into(), 0o644, "\n");
+        for disk in disks {
+            let dir = format!("devices/{disk}");
+            tree.dir(&dir);
+            tree.dir(&format!("{dir}/exported"));
+            fill(tree, &dir, PASS_THROUGH);
+            tree.attr(format!("{dir}/pr_file_name"), 0o644, format!("/var/lib/scst/pr/{disk}\n"));
+            tree.attr(format!("{dir}/type"), 0o444, kind);
+        }
     }
 
     /// A target card's driver is loaded, with targets that come from the hardware.

@@ -40,6 +40,18 @@ pub(crate) const DEVICE: &[Row] = &[
     ("tst", 0o444, "1\n"),
 ];
 
+pub(crate) const PASS_THROUGH_MGMT: &str =
+    "Usage: echo \"add_device H:C:I:L\" >mgmt\n       echo \"del_device H:C:I:L\" >mgmt\n";
+
+/// Attributes of a SCSI device that no handler has taken.
+pub(crate) const PASS_THROUGH: &[Row] = &[
+    ("block", 0o644, "0 0\n"),
+    ("dump_prs", 0o200, ""),
+    ("max_tgt_dev_commands", 0o644, "0\n"),
+    ("numa_node_id", 0o644, "-1\n"),
+    ("pr_state", 0o644, "version 1\ngeneration 0\n"),
+];
+
 /// Attributes of every virtual disk beside [`DEVICE`].
 pub(crate) const DISK: &[Row] = &[
     ("blocksize", 0o444, "512\n"),

@@ -15,8 +15,11 @@ mod parse;
 mod quote;
 mod tree;
 
+#[cfg(feature = "store")]
+pub(crate) use context::is_multiple;
 pub use document::Document;
 pub use edit::EditError;
 pub use mask::mask_secrets;
+pub(crate) use quote::quote_lossy;
 pub use quote::{Unrepresentable, quote};
 pub use tree::{Block, Comment, Item, Statement, Word};

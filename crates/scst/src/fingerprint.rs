@@ -72,7 +72,10 @@ impl Live {
                 out.attributes(&at, &live.attributes);
                 for (target, attributes) in &live.targets {
                     out.line(&at, "target", target.as_str());
-                    out.attributes(&format!("{at} target {target}"), attributes);
+                    // Which of this box's targets are older than their entry is nothing to configure.
+                    if !self.drivers.values().any(|d| d.targets.contains_key(target)) {
+                        out.attributes(&format!("{at} target {target}"), attributes);
+                    }
                 }
             }
         }

@@ -17,6 +17,7 @@ mod apply;
 mod attr;
 mod attributes;
 pub mod conf;
+mod executor;
 mod fingerprint;
 mod live;
 pub mod mgmt;
@@ -24,9 +25,12 @@ mod model;
 mod modules;
 mod name;
 mod observe;
+mod path;
 mod plan;
 mod planner;
 mod print;
+#[cfg(feature = "store")]
+pub mod store;
 
 pub use apply::{ApplyError, Journal, NoJournal, Options, Report, StepError, apply};
 pub use attr::Attr;
@@ -43,6 +47,7 @@ pub use name::{
     AluaGroupName, DeviceName, DriverName, GroupName, HandlerName, InitiatorName, NameError, TargetName,
 };
 pub use observe::{ObserveError, observe};
+pub use path::{ObjectPath, PathError};
 pub use plan::{Action, Class, Operation, Pending, Plan, Step, Write};
 pub use planner::{Policy, plan};
 pub use print::PrintError;

@@ -64,6 +64,7 @@ pub fn plan(live: &Live, wanted: &Config, policy: &Policy) -> Plan {
         live: live.clone(),
         wanted: wanted.clone(),
         policy,
+        only: policy.only.iter().map(String::as_str).collect(),
         operations: Vec::new(),
         pending: Vec::new(),
         unmanaged: Vec::new(),
@@ -89,6 +90,8 @@ struct Planner<'p> {
     live: Live,
     wanted: Config,
     policy: &'p Policy,
+    /// The selected paths; there may be thousands.
+    only: BTreeSet<&'p str>,
     operations: Vec<(Phase, Operation)>,
     pending: Vec<Pending>,
     unmanaged: Vec<String>,
@@ -125,8 +128,8 @@ impl Op {
 impl Planner<'_> {
     /// Whether an object is among those that may be touched.
     fn selected(&self, path: &str) -> bool {
-        let below = |outer: &str, inner: &str| inner == outer || inner.starts_with(&format!("{outer}/"));
-        self.policy.only.is_empty() || self.policy.only.iter().any(|only| below(only, path))
+        let above = path.match_indices('/').filter_map(|(i, _)| path.get(..i));
+        self.only.is_empty() || above.chain([path]).any(|p| self.only.contains(p))
     }
 
     fn push(&mut self, phase: Phase, op: Op, steps: Vec<Step>) {

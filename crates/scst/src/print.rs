@@ -1,6 +1,6 @@
 //! A configuration as the text of a file.
 use crate::attributes::Attributes;
-use crate::conf::{Unrepresentable, quote};
+use crate::conf::{Unrepresentable, quote, quote_lossy};
 use crate::model::{Config, LunMap, Target};
 use esos_units::Lun;
 use std::collections::BTreeMap;
@@ -25,7 +25,18 @@ impl Config {
     /// # Errors
     /// [`PrintError`] for a value that scstadmin's grammar cannot carry.
     pub fn to_conf(&self) -> Result<String, PrintError> {
-        let mut out = Printer { text: String::new(), depth: 0, section: "the top level".to_owned() };
+        self.print(false)
+    }
+
+    /// As [`Self::to_conf`], with values that only ESOS reads back: braces and quotes in quotes.
+    #[must_use]
+    pub fn to_own_conf(&self) -> String {
+        // Every value has such a form.
+        self.print(true).unwrap_or_default()
+    }
+
+    fn print(&self, own: bool) -> Result<String, PrintError> {
+        let mut out = Printer { text: String::new(), depth: 0, section: "the top level".to_owned(), own };
         out.attributes(&self.attributes)?;
         for (name, handler) in &self.handlers {
             out.gap();
@@ -72,6 +83,8 @@ struct Printer {
     text: String,
     depth: usize,
     section: String,
+    /// Whether ESOS alone reads the text.
+    own: bool,
 }
 
 impl Printer {
@@ -119,6 +132,9 @@ impl Printer {
     }
 
     fn word(&self, name: &str, value: &str) -> Result<String, PrintError> {
+        if self.own {
+            return Ok(quote_lossy(value));
+        }
         quote(value).map_err(|source| PrintError {
             section: self.section.clone(),
             name: name.to_owned(),

@@ -41,7 +41,8 @@ fn every_step_is_announced_once_and_in_order() {
             .returning(|_, _| Ok(()));
     }
     log.expect_wait().never();
-    apply(&sim, &planned, &wanted, &Policy::default(), Options::default(), &mut log).unwrap();
+    apply(&sim, &observe(&sim).unwrap(), &planned, &wanted, &Policy::default(), Options::default(), &mut log)
+        .unwrap();
     assert_eq!(sim.writes(), 3);
 }
 
@@ -52,7 +53,16 @@ fn a_journal_that_cannot_be_kept_stops_before_the_write() {
     let mut log = MockLog::new();
     log.expect_before().with(eq(0), always()).times(1).returning(|_, _| Ok(()));
     log.expect_before().with(eq(1), always()).times(1).returning(|_, _| Err("no space".to_owned()));
-    let error = apply(&sim, &planned, &wanted, &Policy::default(), Options::default(), &mut log).unwrap_err();
+    let error = apply(
+        &sim,
+        &observe(&sim).unwrap(),
+        &planned,
+        &wanted,
+        &Policy::default(),
+        Options::default(),
+        &mut log,
+    )
+    .unwrap_err();
     let journal = |e: &ApplyError| matches!(e, ApplyError::RolledBack { step: 2, source, .. } if matches!(**source, StepError::Journal(_)));
     assert!(journal(&error), "{error}");
     // One step, and its way back.
@@ -71,7 +81,16 @@ fn a_result_that_never_comes_is_no_success() {
         waits += 1;
         waits < 5
     });
-    let error = apply(&sim, &planned, &wanted, &Policy::default(), Options::default(), &mut log).unwrap_err();
+    let error = apply(
+        &sim,
+        &observe(&sim).unwrap(),
+        &planned,
+        &wanted,
+        &Policy::default(),
+        Options::default(),
+        &mut log,
+    )
+    .unwrap_err();
     let no_result = |e: &ApplyError| match e {
         ApplyError::RolledBack { source, .. } | ApplyError::RollbackFailed { source, .. } => {
             matches!(**source, StepError::NoResult)

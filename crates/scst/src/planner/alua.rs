@@ -2,7 +2,7 @@
 use super::attrs::{set, text};
 use super::{Op, Phase, Planner};
 use crate::attributes::Value;
-use crate::live::{LiveDeviceGroup, LiveTargetGroup};
+use crate::live::LiveDeviceGroup;
 use crate::mgmt::Command;
 use crate::model::{DeviceGroup, TargetGroup};
 use crate::name::{AluaGroupName, DeviceName, TargetName};
@@ -119,7 +119,7 @@ impl Planner<'_> {
         let attributes = now.map(|g| &g.attributes);
         self.attributes(Phase::Alua, &path, &dir, attributes, &first, |op| op);
         for (target, wanted) in &wanted.targets {
-            self.group_target(group, live, name, now, target, wanted);
+            self.group_target(group, live, name, target, wanted);
         }
         if let Some(state) = state {
             let mut only = crate::attributes::Attributes::new();
@@ -137,14 +137,24 @@ impl Planner<'_> {
         group: &AluaGroupName,
         live: &LiveDeviceGroup,
         name: &AluaGroupName,
-        now: Option<&LiveTargetGroup>,
         target: &TargetName,
         wanted: &crate::attributes::Attributes,
     ) {
         let path = format!("dgrp/{group}/tgrp/{name}/tgt/{target}");
         let dir = format!("device_groups/{group}/target_groups/{name}");
         let local = self.live.drivers.values().any(|d| d.targets.contains_key(target));
-        let there = now.and_then(|g| g.targets.get(target)).cloned();
+        let held = self.live.device_groups.get(group).and_then(|g| g.target_groups.get(name));
+        let there = held.and_then(|g| g.targets.get(target)).cloned();
+        if local && there.as_ref().is_some_and(|a| !a.is_empty()) {
+            // Its entry is older than the target itself, so SCST takes it for one of another box.
+            let mgmt = format!("{dir}/mgmt");
+            let why = "SCST takes it for a target of another box until it is named anew";
+            let op = Op::new(&path, Action::Change).class(Class::Disruptive, why);
+            let renew = |command: &Command| Step { write: Write::command(&mgmt, command), undo: Vec::new() };
+            let back = step(&mgmt, &del(target.as_str()), &add(target.as_str()));
+            self.push(Phase::Alua, op, vec![back, renew(&add(target.as_str()))]);
+            return;
+        }
         if there.is_none() {
             // A target is in one group of a device group only.
             let other = live.target_groups.iter().find(|(n, g)| *n != name && g.targets.contains_key(target));

@@ -106,7 +106,8 @@ impl Planner<'_> {
     }
 
     /// Plans attributes with several values (`IncomingUser`, `allowed_portal`): values that are missing
-    /// are added by `mgmt`, values that are too many are deleted, for the file names the attribute.
+    /// are added by `mgmt`, values that are too many are deleted where the file names the attribute or is to
+    /// be the whole truth.
     pub(super) fn multiple(
         &mut self,
         phase: Phase,
@@ -118,7 +119,8 @@ impl Planner<'_> {
         let Several { mgmt, target, names } = at;
         for name in names {
             let wanted = wanted.all(name);
-            if wanted.is_empty() {
+            // A file that does not name it wants what is there, unless it is to be the whole truth.
+            if wanted.is_empty() && !self.policy.prune {
                 continue;
             }
             let base = |n: &str| n.trim_end_matches(|c: char| c.is_ascii_digit()) == name;

@@ -142,6 +142,7 @@ impl Planner<'_> {
     pub(super) fn remove_device(&mut self, handler: &HandlerName, name: &DeviceName, why: Option<&str>) {
         let Some(live) = self.live.devices.get(name).cloned() else { return };
         let mut used = Vec::new();
+        let mut kept = None;
         let drivers: Vec<_> =
             self.live.drivers.keys().filter(|d| d.as_str() != "copy_manager").cloned().collect();
         for driver in drivers {
@@ -149,11 +150,15 @@ impl Planner<'_> {
             for (target, live) in targets {
                 for lun in live.luns.iter().filter(|(_, l)| l.device == *name).map(|(n, _)| *n) {
                     used.extend(users(&live, None));
+                    let path = format!("{driver}/{target}/lun/{lun}");
+                    kept = kept.or(Some(path).filter(|p| !self.selected(p)));
                     self.remove_lun(&driver, &target, None, lun);
                 }
                 for (group, live_group) in &live.groups {
                     for lun in live_group.luns.iter().filter(|(_, l)| l.device == *name).map(|(n, _)| *n) {
                         used.extend(users(&live, Some(group.as_str())));
+                        let path = format!("{driver}/{target}/group/{group}/lun/{lun}");
+                        kept = kept.or(Some(path).filter(|p| !self.selected(p)));
                         self.remove_lun(&driver, &target, Some(group), lun);
                     }
                 }
@@ -174,8 +179,19 @@ impl Planner<'_> {
             used.dedup();
             op = op.class(Class::Destructive, format!("{} use it", sessions_text(&used)));
         }
+        // The kernel would take a LUN that nobody selected with it.
+        if let Some(lun) = kept {
+            op = op.class(Class::Blocked, format!("{lun} shows it, which is not among the selected objects"));
+        }
         self.push(Phase::RemoveDevices, op, vec![step]);
-        self.live.devices.remove(name);
+        if is_pass_through(&handlers) {
+            // The SCSI device stays; only nobody has taken it then.
+            if let Some(device) = self.live.devices.get_mut(name) {
+                device.handler = None;
+            }
+        } else {
+            self.live.devices.remove(name);
+        }
         let copy = self.live.drivers.iter_mut().filter(|(d, _)| d.as_str() == "copy_manager");
         for target in copy.flat_map(|(_, d)| d.targets.values_mut()) {
             target.luns.retain(|_, l| l.device != *name);
@@ -322,6 +338,10 @@ impl Planner<'_> {
             if let Some(value) = values.first().filter(|_| !derived) {
                 wanted.set(attribute, value.expose());
             }
+        }
+        // `size` says it in bytes; both would be one too many.
+        if wanted.get("size").is_some() {
+            wanted.remove("size_mb");
         }
         let used = self.sessions_of(name);
         let class = |op: Op| {

@@ -111,7 +111,8 @@ impl Planner<'_> {
         let mgmt = at.mgmt();
         for (lun, map) in wanted {
             let path = format!("{}/lun/{lun}", at.path());
-            if !self.live.devices.contains_key(&map.device) {
+            // A SCSI device that no handler has taken cannot be shown.
+            if self.live.devices.get(&map.device).is_none_or(|d| d.handler.is_none()) {
                 let known = self.wanted.handlers.values().any(|h| h.devices.contains_key(&map.device));
                 if known || automatic {
                     self.waits(&path, format!("device {} is not there", map.device), Some(&map.device));

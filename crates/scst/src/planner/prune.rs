@@ -236,18 +236,33 @@ impl Planner<'_> {
         }
     }
 
-    /// A local target that goes leaves its target groups first, each a step of its own.
+    /// A local target that goes leaves its target groups first, each a step of its own. An entry with an id
+    /// of its own is none of this box's targets for SCST, and stays.
     fn leave_target_groups(&mut self, target: &TargetName) {
-        for (group, live) in self.live.device_groups.clone() {
-            for tg in
-                live.target_groups.iter().filter(|(_, g)| g.targets.contains_key(target)).map(|(n, _)| n)
-            {
-                self.leave_target_group(&group, tg, target);
-            }
+        for (group, tg, _) in self.memberships(target).into_iter().filter(|(.., foreign)| !foreign) {
+            self.leave_target_group(&group, &tg, target);
         }
     }
 
-    fn leave_target_group(&mut self, group: &AluaGroupName, tg: &AluaGroupName, target: &TargetName) {
+    /// The target groups that name a target, and whether SCST takes it for one of another box there.
+    pub(super) fn memberships(&self, target: &TargetName) -> Vec<(AluaGroupName, AluaGroupName, bool)> {
+        let mut found = Vec::new();
+        for (group, live) in &self.live.device_groups {
+            for (tg, live) in &live.target_groups {
+                if let Some(attributes) = live.targets.get(target) {
+                    found.push((group.clone(), tg.clone(), !attributes.is_empty()));
+                }
+            }
+        }
+        found
+    }
+
+    pub(super) fn leave_target_group(
+        &mut self,
+        group: &AluaGroupName,
+        tg: &AluaGroupName,
+        target: &TargetName,
+    ) {
         let dir = format!("device_groups/{group}/target_groups/{tg}");
         let mgmt = format!("{dir}/mgmt");
         let held = self.live.device_groups.get_mut(group).and_then(|g| g.target_groups.get_mut(tg));

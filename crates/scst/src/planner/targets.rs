@@ -100,7 +100,8 @@ impl Planner<'_> {
         let mut plain = without(&wanted.attributes, &several);
         // A session's name is given when an scst_local target is made and shown nowhere.
         plain.remove("session_name");
-        self.rel_tgt_id(&path, &dir, &now, &mut plain, is_new);
+        let stays = wanted.attributes.get("enabled").is_none_or(|v| !same(v.expose(), "0"));
+        self.rel_tgt_id(&path, &dir, &now, &mut plain, is_new || !stays);
         let attributes = if is_new { None } else { Some(&now.attributes) };
         let sessions: Vec<String> = now.sessions.keys().cloned().collect();
         let class = |op: Op| match op.attribute.as_deref() {
@@ -128,11 +129,12 @@ impl Planner<'_> {
         }
     }
 
-    /// A relative target id changes only while its target is disabled.
-    fn rel_tgt_id(&mut self, path: &str, dir: &str, now: &LiveTarget, plain: &mut Attributes, is_new: bool) {
+    /// A relative target id changes only while its target is disabled; one that is new or is disabled
+    /// anyhow needs no more than the write.
+    fn rel_tgt_id(&mut self, path: &str, dir: &str, now: &LiveTarget, plain: &mut Attributes, off: bool) {
         let Some(wanted) = plain.get("rel_tgt_id").map(|v| v.expose().to_owned()) else { return };
         let live = text(&now.attributes, "rel_tgt_id").to_owned();
-        if is_new || same(&live, &wanted) || text(&now.attributes, "enabled") != "1" {
+        if off || same(&live, &wanted) || text(&now.attributes, "enabled") != "1" {
             return;
         }
         plain.remove("rel_tgt_id");
@@ -175,7 +177,13 @@ impl Planner<'_> {
         let mgmt = format!("targets/{driver}/mgmt");
         let write = Write::command(mgmt.clone(), &Command::AddTarget { name: name.to_string(), parameters });
         let undo = vec![Write::command(mgmt, &Command::DelTarget { name: name.to_string() })];
-        // A target that was enabled meanwhile must be disabled before it can go.
+        // A target that comes after its entry in a target group would stay one of another box there.
+        for (group, tg, foreign) in self.memberships(name) {
+            let named = self.wanted.device_groups.get(&group).and_then(|g| g.target_groups.get(&tg));
+            if foreign && self.selected(&path) && named.is_some_and(|g| g.targets.contains_key(name)) {
+                self.leave_target_group(&group, &tg, name);
+            }
+        }
         self.push(Phase::Targets, Op::new(&path, Action::Add), vec![Step { write, undo }]);
         if !self.selected(&path) {
             return None;

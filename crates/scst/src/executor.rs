@@ -1,0 +1,164 @@
+//! Writes and their results, and the way back.
+use crate::apply::{Journal, Report, StepError};
+use crate::live::Live;
+use crate::mgmt::Command;
+use crate::model::Config;
+use crate::observe::observe;
+use crate::plan::{Plan, Write};
+use crate::planner::{Policy, plan};
+use esos_sysfs::{AttrError, AttrOp, AttrTree};
+
+pub(crate) struct Executor<'a> {
+    tree: &'a dyn AttrTree,
+    journal: &'a mut dyn Journal,
+    /// Ways back of the steps that were made, in their order.
+    pub(crate) done: Vec<Vec<Write>>,
+}
+
+/// Where it failed: the step's number from 0, its write, and why.
+type Failure = (usize, String, StepError);
+
+impl<'a> Executor<'a> {
+    pub(crate) fn new(tree: &'a dyn AttrTree, journal: &'a mut dyn Journal) -> Self {
+        Self { tree, journal, done: Vec::new() }
+    }
+
+    pub(crate) fn steps(&mut self, planned: &Plan) -> Result<(), Failure> {
+        for (n, step) in planned.steps().enumerate() {
+            let failure = |e: StepError| (n, step.write.to_string(), e);
+            self.journal.before(n, &step.write).map_err(|e| failure(StepError::Journal(e)))?;
+            match self.write(&step.write) {
+                Ok(()) => self.done.push(step.undo.clone()),
+                Err(e @ StepError::NoResult) => {
+                    // It may have been done: taking it back is tried, too.
+                    self.done.push(step.undo.clone());
+                    return Err(failure(e));
+                }
+                Err(e) => return Err(failure(e)),
+            }
+        }
+        Ok(())
+    }
+
+    /// One `write(2)`; the result of a queued command is waited for.
+    pub(crate) fn write(&mut self, write: &Write) -> Result<(), StepError> {
+        let error = match self.tree.write(&write.file, write.expose()) {
+            Ok(()) => return Ok(()),
+            Err(e) if e.is_again() => e,
+            Err(e) => return Err(StepError::Write(e)),
+        };
+        match self.result()? {
+            0 => Ok(()),
+            errno => {
+                let op = AttrOp::Write(write.shown().to_owned());
+                Err(StepError::Write(AttrError::new(&error.path, op, errno)))
+            }
+        }
+    }
+
+    /// The result of the last queued command, an error number, once SCST has it.
+    pub(crate) fn result(&mut self) -> Result<i32, StepError> {
+        loop {
+            match self.tree.read("last_sysfs_mgmt_res") {
+                Ok(text) => {
+                    let result = text.trim().parse::<i32>().unwrap_or(0);
+                    return Ok(result.checked_neg().unwrap_or(0));
+                }
+                Err(e) if e.is_again() && self.journal.wait() => {}
+                Err(_) => return Err(StepError::NoResult),
+            }
+        }
+    }
+
+    /// Ends a suspension; tried again where it had no effect, for nothing is as bad as a box that is left
+    /// suspended.
+    pub(crate) fn resume(&mut self) -> Result<(), StepError> {
+        let write = Write::new("suspend", "-1");
+        for _try in 0..3 {
+            // Whether SCST runs is what counts.
+            let _outcome = self.write(&write);
+            if self.is_running() {
+                return Ok(());
+            }
+        }
+        Err(StepError::StillSuspended)
+    }
+
+    /// Whether SCST is not suspended.
+    pub(crate) fn is_running(&self) -> bool {
+        self.tree.read("suspend").is_ok_and(|text| matches!(text.trim(), "0" | ""))
+    }
+
+    pub(crate) fn verify(&self, wanted: &Config, policy: &Policy) -> Result<Live, StepError> {
+        let live = observe(self.tree).map_err(StepError::Observe)?;
+        let planned = plan(&live, wanted, policy);
+        let Some(op) = planned.operations.first() else { return Ok(live) };
+        let first = [Some(op.path.as_str()), op.attribute.as_deref()];
+        let first = first.into_iter().flatten().collect::<Vec<_>>().join(" ");
+        Err(StepError::NotReached { count: planned.operations.len(), first })
+    }
+
+    /// Takes back what was done, last first; gives what is left to do by hand where the state is not the
+    /// one of the fingerprint again.
+    pub(crate) fn roll_back(&mut self, base: &str, before: Option<&Live>) -> Vec<String> {
+        let mut left = Vec::new();
+        for (step, undo) in std::mem::take(&mut self.done).into_iter().enumerate().rev() {
+            self.journal.undo(step);
+            for write in undo {
+                if !self.stands(&write) && self.write(&write).is_err() {
+                    left.push(write.to_string());
+                }
+            }
+        }
+        // An undo that was not needed may fail; what counts is the state.
+        match observe(self.tree) {
+            Ok(live) if live.fingerprint() == base => Vec::new(),
+            Ok(live) => {
+                left.extend(before.map(|before| different(before, &live)).unwrap_or_default());
+                if left.is_empty() {
+                    left.push("the state is not the one before".to_owned());
+                }
+                left
+            }
+            Err(e) => {
+                left.push(format!("the state cannot be read: {e}"));
+                left
+            }
+        }
+    }
+
+    /// Whether what a write would bring back is there still. A second `OutgoingUser` is not only refused:
+    /// the kernel loses the first one with it.
+    fn stands(&self, write: &Write) -> bool {
+        let (path, name) = match write.expose().parse() {
+            Ok(Command::AddTargetAttribute { target, name, .. }) => (format!("/{target}/{name}"), name),
+            Ok(Command::AddAttribute { name, .. }) => (format!("/{name}"), name),
+            _ => return false,
+        };
+        let driver = write.file.strip_suffix("/mgmt").unwrap_or_default();
+        name == "OutgoingUser" && self.tree.read(&format!("{driver}{path}")).is_ok()
+    }
+
+    pub(crate) fn report(&self, planned: &Plan, fingerprint: String) -> Report {
+        Report {
+            operations: planned.operations.len(),
+            writes: self.done.len(),
+            fingerprint,
+            pending: planned.pending.len(),
+        }
+    }
+}
+
+/// Facts in which two states differ, without values: they may be secrets.
+fn different(before: &Live, after: &Live) -> Vec<String> {
+    let (before, after) = (before.canonical(), after.canonical());
+    let lines = |text: &str| text.lines().map(str::to_owned).collect::<std::collections::BTreeSet<_>>();
+    let (before, after) = (lines(&before), lines(&after));
+    let fact = |line: &String| {
+        let mut parts = line.split('\t');
+        format!("{} {}", parts.next().unwrap_or(""), parts.next().unwrap_or(""))
+    };
+    let mut facts: Vec<String> = before.symmetric_difference(&after).map(fact).collect();
+    facts.dedup();
+    facts
+}
