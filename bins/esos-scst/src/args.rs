@@ -1,7 +1,8 @@
 //! Arguments.
 use clap::{Parser, Subcommand, ValueEnum};
-use esos_cli::{Global, Section, Tool};
+use esos_cli::{Global, Section, Tool, Ui};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// SCST, the SCSI target of this box: scst.conf checked, planned, applied
 #[derive(Debug, Parser)]
@@ -26,6 +27,9 @@ pub(crate) enum Verb {
         /// A file that configures nothing is no error
         #[arg(long)]
         allow_empty: bool,
+        /// Compare with this machine, too: portals without an address, backing files that are missing
+        #[arg(long)]
+        live: bool,
     },
     /// Print a file in the one layout: tabs, one entry a line; comments and order stay
     Fmt {
@@ -38,16 +42,59 @@ pub(crate) enum Verb {
         #[arg(long)]
         write: bool,
     },
-    /// Show what SCST has
+    /// Show what SCST has, or a generation
     Show {
+        /// Only this object and what is below it, such as iscsi/iqn.2026-01.org.esos:a
+        path: Option<String>,
         /// A recorded state instead of this machine
+        #[arg(long, value_name = "STATE.json")]
+        state: Option<PathBuf>,
+        /// A file, or a generation (@42), instead of this machine; CHAP secrets as ***
+        #[arg(long, value_name = "FILE|@ID", conflicts_with = "state")]
+        from: Option<String>,
+    },
+    /// What differs between two of: live, saved, a file, a generation (@42); exit code 4 where something does
+    Diff {
+        /// The one
+        #[arg(default_value = "live")]
+        left: String,
+        /// The other
+        #[arg(default_value = "saved")]
+        right: String,
+        /// What `live` means instead of this machine
         #[arg(long, value_name = "STATE.json")]
         state: Option<PathBuf>,
     },
     /// Show what `apply` would do: additive, in order, each operation with its class and reason
-    Plan(PlanArgs),
+    Plan {
+        #[command(flatten)]
+        args: PlanArgs,
+        /// Exit code 4 where something would be done
+        #[arg(long)]
+        detailed_exitcode: bool,
+    },
     /// Make SCST what the file says, verified, rolled back when a step fails
     Apply(ApplyArgs),
+    /// Keep the change that waits for its confirmation
+    Confirm {
+        /// Seconds to wait for another manager that holds the lock
+        #[arg(long, value_name = "SECS", default_value_t = 5)]
+        wait: u64,
+    },
+    /// Go back to a generation, or take back the change that waits for its confirmation
+    Rollback(RollbackArgs),
+    /// List the generations that `apply` has kept, newest first
+    History {
+        /// Only the newest so many
+        #[arg(short = 'n', value_name = "N")]
+        number: Option<usize>,
+    },
+    /// Finish or take back what an interrupted apply left; every change does so first, too
+    Recover {
+        /// Seconds to wait for another manager that holds the lock
+        #[arg(long, value_name = "SECS", default_value_t = 5)]
+        wait: u64,
+    },
     /// Write SCST's running configuration to a file; what the file names and is not there now stays in it
     Save {
         /// The file
@@ -57,11 +104,72 @@ pub(crate) enum Verb {
         #[arg(long)]
         stdout: bool,
     },
-    /// List sessions of initiators
-    Sessions {
+    /// Add an object: add iscsi/iqn.2026-01.org.esos:a/group/esx/lun/0 device=vol1
+    Add(EditArgs),
+    /// Remove an object and what is below it
+    Rm(EditArgs),
+    /// Set attributes of an object: set iscsi/iqn.2026-01.org.esos:a comment="for esx"
+    Set(EditArgs),
+    /// Print attributes of an object
+    Get {
+        /// The object
+        path: String,
+        /// Only these
+        attributes: Vec<String>,
         /// A recorded state instead of this machine
         #[arg(long, value_name = "STATE.json")]
         state: Option<PathBuf>,
+    },
+    /// Enable a target, or a target driver
+    Enable(SwitchArgs),
+    /// Disable a target, or a target driver; its sessions end
+    Disable(SwitchArgs),
+    /// Take over the new size of a device's backing store, or give a device without one a new size
+    Resize {
+        /// The device's name
+        device: String,
+        /// The new size (64GiB, 500GB, bytes), for devices without a backing store
+        size: Option<String>,
+        #[command(flatten)]
+        how: How,
+    },
+    /// List sessions of initiators
+    Sessions {
+        /// A recorded state instead of this machine
+        #[arg(long, value_name = "STATE.json", conflicts_with = "watch")]
+        state: Option<PathBuf>,
+        /// Again and again, with rates since the time before
+        #[arg(long)]
+        watch: bool,
+        /// Seconds between two looks
+        #[arg(long, value_name = "SECS", default_value_t = 2.0)]
+        interval: f64,
+        /// End after so many looks
+        #[arg(long, value_name = "N")]
+        count: Option<u64>,
+    },
+    /// Tell initiators of Fibre Channel targets to look again (LIP), of one target or of all
+    Lip {
+        /// The target, DRIVER/TARGET
+        target: Option<String>,
+        #[command(flatten)]
+        how: How,
+    },
+    /// ALUA: groups and states, the safe sequence for two boxes, and a check of two boxes
+    Alua {
+        #[command(subcommand)]
+        verb: AluaVerb,
+    },
+    /// Turn another configuration into scst.conf on standard output; what could not be carried is listed
+    Import {
+        /// The file; none for `live`
+        file: Option<PathBuf>,
+        /// What it is
+        #[arg(long, value_enum)]
+        from: Source,
+        /// Write it to this file (mode 0600) instead of standard output
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
     },
     /// Print a file in another form
     Export {
@@ -71,13 +179,17 @@ pub(crate) enum Verb {
         #[arg(long, value_enum)]
         to: Form,
     },
-    /// List the generations that `apply` has kept
-    History,
     /// What the init script does, step by step
     Service {
         /// Which step
         #[command(subcommand)]
         step: Step,
+    },
+    /// Takes a change back when its time is over
+    #[command(hide = true)]
+    WatchConfirmation {
+        /// The generation that waits
+        number: u64,
     },
 }
 
@@ -98,6 +210,49 @@ pub(crate) enum Step {
     Down,
 }
 
+/// Verbs of `alua`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AluaVerb {
+    /// Show device groups, target groups and their states
+    Show {
+        /// A recorded state instead of this machine
+        #[arg(long, value_name = "STATE.json")]
+        state: Option<PathBuf>,
+    },
+    /// The safe sequence for two boxes that makes a target group the active one
+    Plan {
+        /// The device group
+        group: String,
+        /// The target group that becomes active; the others become nonoptimized
+        #[arg(long, value_name = "TGRP")]
+        active: String,
+        /// The state of the others
+        #[arg(long, default_value = "nonoptimized")]
+        others: String,
+        /// A recorded state instead of this machine
+        #[arg(long, value_name = "STATE.json")]
+        state: Option<PathBuf>,
+    },
+    /// Set the state of a target group of this box
+    SetState {
+        /// The device group
+        group: String,
+        /// The target group
+        target_group: String,
+        /// active, nonoptimized, standby, unavailable, offline or transitioning
+        state: String,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Check the configurations of two boxes against each other (exit code 4 where they do not fit)
+    Lint {
+        /// One box's file
+        one: PathBuf,
+        /// The other's
+        other: PathBuf,
+    },
+}
+
 /// Forms of `export`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Form {
@@ -106,6 +261,83 @@ pub(crate) enum Form {
     ScstConf,
     /// JSON, passwords as `***`
     Json,
+    /// TOML, passwords as `***`
+    Toml,
+}
+
+/// Sources of `import`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Source {
+    /// A file that scstadmin reads
+    #[value(name = "scst.conf")]
+    ScstConf,
+    /// The file that TrueNAS renders for SCST
+    #[value(name = "truenas")]
+    TrueNas,
+    /// targetcli's saveconfig.json (LIO)
+    #[value(name = "targetcli", alias = "targetcli.json")]
+    Targetcli,
+    /// What SCST has now
+    #[value(name = "live")]
+    Live,
+}
+
+/// How a change is carried out.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct How {
+    /// Only show the plan
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Carry out operations that interrupt service
+    #[arg(long)]
+    pub(crate) allow_disruptive: bool,
+    /// Suspend SCST's commands while writing, waiting that many seconds for those under way [default for
+    /// more than 50 writes: 30]
+    #[arg(long, value_name = "SECS", num_args = 0..=1, default_missing_value = "30", conflicts_with = "no_suspend")]
+    pub(crate) suspend: Option<u32>,
+    /// Never suspend
+    #[arg(long)]
+    pub(crate) no_suspend: bool,
+    /// Take everything back unless `confirm` comes in that time (30s, 5m, 1h30m)
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) confirm_within: Option<Duration>,
+    /// Do not keep it as /etc/scst.conf and in the history
+    #[arg(long, conflicts_with = "confirm_within")]
+    pub(crate) no_persist: bool,
+    /// Seconds to wait for another manager that holds the lock
+    #[arg(long, value_name = "SECS", default_value_t = 5)]
+    pub(crate) wait: u64,
+}
+
+impl How {
+    /// Whether generations are kept: on this machine, unless told otherwise.
+    pub(crate) fn is_kept(&self, ui: &Ui) -> bool {
+        !self.no_persist && ui.global().is_live()
+    }
+}
+
+/// `30s`, `5m`, `1h30m`, or seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    if let Ok(seconds) = text.parse() {
+        return Ok(Duration::from_secs(seconds));
+    }
+    let bad = || format!("`{text}` is no time; write 30s, 5m or 1h30m");
+    let (mut seconds, mut number) = (0u64, String::new());
+    for c in text.chars() {
+        let unit: u64 = match c {
+            '0'..='9' => {
+                number.push(c);
+                continue;
+            }
+            's' => 1,
+            'm' => 60,
+            'h' => 3600,
+            _ => return Err(bad()),
+        };
+        let n: u64 = std::mem::take(&mut number).parse().map_err(|_number| bad())?;
+        seconds = n.checked_mul(unit).and_then(|n| n.checked_add(seconds)).ok_or_else(bad)?;
+    }
+    if number.is_empty() && seconds > 0 { Ok(Duration::from_secs(seconds)) } else { Err(bad()) }
 }
 
 /// What both `plan` and `apply` take.
@@ -132,28 +364,61 @@ pub(crate) struct PlanArgs {
 pub(crate) struct ApplyArgs {
     #[command(flatten)]
     pub(crate) plan: PlanArgs,
-    /// Only show the plan
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// Carry out operations that interrupt service
-    #[arg(long)]
-    pub(crate) allow_disruptive: bool,
-    /// Suspend SCST's commands while writing, waiting that many seconds for those under way [default for
-    /// more than 50 writes: 30]
-    #[arg(long, value_name = "SECS", num_args = 0..=1, default_missing_value = "30", conflicts_with = "no_suspend")]
-    pub(crate) suspend: Option<u32>,
-    /// Never suspend
-    #[arg(long)]
-    pub(crate) no_suspend: bool,
-    /// Do not keep the file as /etc/scst.conf and in the history
-    #[arg(long)]
-    pub(crate) no_persist: bool,
+    #[command(flatten)]
+    pub(crate) how: How,
     /// With --state: write the state after it to this file
     #[arg(long, value_name = "NEW.json", requires = "state")]
     pub(crate) state_out: Option<PathBuf>,
-    /// Seconds to wait for another manager that holds the lock
-    #[arg(long, value_name = "SECS", default_value_t = 5)]
-    pub(crate) wait: u64,
+}
+
+/// What `rollback` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RollbackArgs {
+    /// The generation, @42 or 42 [default: the one before the last]
+    #[arg(value_parser = generation)]
+    pub(crate) to: Option<u64>,
+    #[command(flatten)]
+    pub(crate) how: How,
+}
+
+/// `@42` or `42`.
+pub(crate) fn generation(text: &str) -> Result<u64, String> {
+    text.strip_prefix('@')
+        .unwrap_or(text)
+        .parse()
+        .map_err(|_number| format!("`{text}` is no generation; write @42"))
+}
+
+/// What `add`, `rm` and `set` take.
+#[derive(Debug, clap::Args)]
+pub(crate) struct EditArgs {
+    /// The object
+    pub(crate) path: String,
+    /// Its attributes, NAME=VALUE; a LUN has device=NAME
+    pub(crate) attributes: Vec<String>,
+    #[command(flatten)]
+    pub(crate) how: How,
+    /// A recorded state instead of this machine
+    #[arg(long, value_name = "STATE.json")]
+    pub(crate) state: Option<PathBuf>,
+    /// With --state: write the state after it to this file
+    #[arg(long, value_name = "NEW.json", requires = "state")]
+    pub(crate) state_out: Option<PathBuf>,
+}
+
+/// What `enable` and `disable` take.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SwitchArgs {
+    /// DRIVER/TARGET, or DRIVER
+    pub(crate) target: String,
+    #[command(flatten)]
+    pub(crate) how: How,
+    /// A recorded state instead of this machine
+    #[arg(long, value_name = "STATE.json")]
+    pub(crate) state: Option<PathBuf>,
+    /// With --state: write the state after it to this file
+    #[arg(long, value_name = "NEW.json", requires = "state")]
+    pub(crate) state_out: Option<PathBuf>,
 }
 
 impl Tool for Args {

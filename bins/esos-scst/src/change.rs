@@ -1,22 +1,15 @@
-//! `plan` and `apply`.
-use crate::args::{ApplyArgs, PlanArgs};
-use crate::files;
+//! `plan`, `apply`, `rollback`: what changes SCST.
+use crate::args::{ApplyArgs, How, PlanArgs, RollbackArgs};
 use crate::machine::{self, Patience};
+use crate::{files, keep};
 use esos_cli::{Confirm, Exit, Failure, OrExit, Ui};
-use esos_hostfs::{Files, HostFiles, LockError, lock};
-use esos_scst::{ApplyError, Class, Config, Document, Options, Plan, Policy, apply, plan};
+use esos_hostfs::Files;
+use esos_scst::store::{CONF, Store};
+use esos_scst::{Class, Config, Document, Live, Options, Plan, Policy, Report, apply, plan};
 use esos_sysfs::AttrTree;
-use std::path::Path;
-use std::time::Duration;
 
 /// From how many writes on SCST is suspended for them unless told otherwise.
 const BULK: usize = 50;
-/// Where `apply` keeps what it applied.
-pub(crate) const CONF: &str = "/etc/scst.conf";
-/// Where it keeps the generations before.
-pub(crate) const HISTORY: &str = "/var/lib/esos/scst";
-/// How many of them.
-const KEPT: usize = 50;
 
 fn policy(ui: &Ui, args: &PlanArgs, wanted: &Config) -> Policy {
     let missing =
@@ -29,23 +22,33 @@ fn policy(ui: &Ui, args: &PlanArgs, wanted: &Config) -> Policy {
     }
 }
 
-fn show(ui: &mut Ui, planned: &Plan) -> Result<(), Failure> {
+pub(crate) fn show(ui: &mut Ui, planned: &Plan) -> Result<(), Failure> {
     ui.emit("esos.scst.plan/1", planned, |human| planned.to_string().lines().for_each(|l| human.line(l)))
 }
 
-pub(crate) fn plan_verb(ui: &mut Ui, args: &PlanArgs) -> Result<Exit, Failure> {
+pub(crate) fn plan_verb(ui: &mut Ui, args: &PlanArgs, detailed: bool) -> Result<Exit, Failure> {
     let (_, wanted) = files::wanted(ui, &args.file, args.allow_empty)?;
     let policy = policy(ui, args, &wanted);
     let live = match &args.state {
         Some(state) => machine::live(&machine::simulator(state, &wanted)?)?,
         None => machine::live(&machine::tree(ui.global()))?,
     };
-    show(ui, &plan(&live, &wanted, &policy))?;
-    Ok(Exit::Done)
+    let planned = plan(&live, &wanted, &policy);
+    show(ui, &planned)?;
+    Ok(if detailed && !planned.is_empty() { Exit::Differs } else { Exit::Done })
+}
+
+/// One change of SCST that is to be carried out.
+pub(crate) struct Change<'a> {
+    pub(crate) wanted: &'a Config,
+    pub(crate) policy: &'a Policy,
+    /// The file that is in force afterwards; `None` where nothing is kept.
+    pub(crate) document: Option<&'a Document>,
+    pub(crate) how: &'a How,
 }
 
 pub(crate) fn apply_verb(ui: &mut Ui, args: &ApplyArgs) -> Result<Exit, Failure> {
-    if args.plan.state.is_none() && !ui.global().is_live() && !args.dry_run {
+    if args.plan.state.is_none() && !ui.global().is_live() && !args.how.dry_run {
         return Err(Failure::new(Exit::Usage, "`apply` works on this machine; --root is for looking").help(
             "use `plan --root DIR`, or `apply --state STATE.json --state-out NEW.json` for the simulator",
         ));
@@ -54,61 +57,111 @@ pub(crate) fn apply_verb(ui: &mut Ui, args: &ApplyArgs) -> Result<Exit, Failure>
     match &args.plan.state {
         Some(state) => {
             let sim = machine::simulator(state, &wanted)?;
-            let exit = carry_out(ui, args, &sim, &wanted)?;
-            if let Some(out) = args.state_out.as_ref().filter(|_| !args.dry_run) {
+            let policy = policy(ui, &args.plan, &wanted);
+            let change = Change { wanted: &wanted, policy: &policy, document: None, how: &args.how };
+            let exit = on_tree(ui, &sim, &change)?;
+            if let Some(out) = args.state_out.as_ref().filter(|_| !args.how.dry_run) {
                 let text = serde_json::to_string_pretty(&sim.dump())?;
-                std::fs::write(out, text).context(format!("cannot write {}", out.display()))?;
+                keep::replace(out, text.as_bytes(), 0o600)
+                    .context(format!("cannot write {}", out.display()))?;
             }
             Ok(exit)
         }
         None => {
-            let _lock = if args.dry_run { None } else { Some(hold(args.wait)?) };
-            let exit = carry_out(ui, args, &machine::tree(ui.global()), &wanted)?;
-            if !args.dry_run && !args.no_persist {
-                persist(ui, &document)?;
-            }
-            Ok(exit)
+            let _lock = if args.how.dry_run { None } else { Some(keep::hold(ui, args.how.wait)?) };
+            let policy = policy(ui, &args.plan, &wanted);
+            let document = Some(&document).filter(|_| !args.how.no_persist);
+            on_machine(ui, &Change { wanted: &wanted, policy: &policy, document, how: &args.how })
         }
     }
 }
 
-/// The one lock of all managers of SCST on this box.
-fn hold(wait: u64) -> Result<esos_hostfs::LockGuard, Failure> {
-    let dir = Path::new("/run/esos");
-    std::fs::create_dir_all(dir).context("cannot make /run/esos")?;
-    lock(&dir.join("scst.lock"), Duration::from_secs(wait)).map_err(|e| {
-        let exit = if matches!(e, LockError::Busy { .. }) { Exit::Busy } else { Exit::Failed };
-        Failure::from(e).with_exit(exit)
-    })
+/// Carries a change out on this machine; the caller holds the lock.
+pub(crate) fn on_machine(ui: &mut Ui, change: &Change<'_>) -> Result<Exit, Failure> {
+    // What waits for its confirmation is not in the file yet: nothing is applied over it.
+    let files = keep::files(ui);
+    let waiting =
+        if ui.global().is_live() { Store::new(&files).waiting().map_err(keep::failure)? } else { None };
+    if let Some(waiting) = waiting.filter(|_| !change.how.dry_run) {
+        return Err(keep::failure(esos_scst::store::StoreError::Waiting { number: waiting.number }));
+    }
+    let tree = machine::tree(ui.global());
+    on_tree(ui, &tree, change)
 }
 
-fn carry_out(ui: &mut Ui, args: &ApplyArgs, tree: &dyn AttrTree, wanted: &Config) -> Result<Exit, Failure> {
-    let policy = policy(ui, &args.plan, wanted);
+/// Shows, asks, applies and reports.
+pub(crate) fn on_tree(ui: &mut Ui, tree: &dyn AttrTree, change: &Change<'_>) -> Result<Exit, Failure> {
     let live = machine::live(tree)?;
-    let planned = plan(&live, wanted, &policy);
-    if args.dry_run {
+    let planned = plan(&live, change.wanted, change.policy);
+    if change.how.dry_run {
         show(ui, &planned)?;
         return Ok(Exit::Done);
     }
     let destructive = planned.operations.iter().filter(|o| o.class == Class::Destructive).count();
-    if destructive > 0 && args.allow_disruptive {
+    let blocked = planned.class() == Class::Blocked;
+    if destructive > 0 && change.how.allow_disruptive && !blocked {
         planned.to_string().lines().for_each(|l| ui.say(l));
         ui.confirm(&Confirm::new(format!("carry out {destructive} destructive operations")))?;
     }
-    let writes = planned.steps().count();
-    let bulk = (writes > BULK).then_some(30);
-    let options = Options {
-        allow_disruptive: args.allow_disruptive,
-        allow_destructive: args.allow_disruptive && destructive > 0,
-        suspend: args.suspend.or(bulk).filter(|_| !args.no_suspend),
-    };
-    let mut patience = Patience::new(Duration::from_secs(120));
-    let report = apply(tree, &live, &planned, wanted, &policy, options, &mut patience).map_err(failure)?;
+    let options = options(&planned, change.how, destructive > 0);
+    let report = carry_out(ui, tree, &live, &planned, change, options)?;
     for p in &planned.pending {
         ui.warn(format!("{} is pending: {}", p.path, p.why));
     }
-    ui.emit("esos.scst.report/1", &report, |human| {
-        let s = |n: usize| if n == 1 { "" } else { "s" };
+    told(ui, &report, &planned, change)
+}
+
+fn options(planned: &Plan, how: &How, destructive: bool) -> Options {
+    let bulk = (planned.steps().count() > BULK).then_some(30);
+    Options {
+        allow_disruptive: how.allow_disruptive,
+        allow_destructive: how.allow_disruptive && destructive,
+        suspend: how.suspend.or(bulk).filter(|_| !how.no_suspend),
+    }
+}
+
+fn carry_out(
+    ui: &mut Ui,
+    tree: &dyn AttrTree,
+    live: &Live,
+    planned: &Plan,
+    change: &Change<'_>,
+    options: Options,
+) -> Result<Report, Failure> {
+    let Change { wanted, policy, document, how } = *change;
+    let mut patience = Patience::new(keep::PATIENCE).with_progress(ui, planned.steps().count());
+    let Some(document) = document.filter(|_| how.is_kept(ui)) else {
+        if how.confirm_within.is_some() {
+            ui.warn("--confirm-within means nothing where nothing is kept");
+        }
+        let done = apply(tree, live, planned, wanted, policy, options, &mut patience);
+        return done.map_err(|e| keep::apply_failure(&e));
+    };
+    let files = keep::files(ui);
+    let store = Store::new(&files);
+    let by = keep::who();
+    let confirm_by = how.confirm_within.map(|t| keep::since_boot().saturating_add(t.as_secs().max(1)));
+    let kept = keep::keep(document, &by, confirm_by);
+    let done = store.apply(tree, live, planned, wanted, policy, options, Some(&kept), &mut patience);
+    let report = done.map_err(keep::failure)?;
+    let empty = document.config().is_empty();
+    if empty && store.saved().map_err(keep::failure)?.is_some_and(|s| !s.config().is_empty()) {
+        ui.warn(format!("{CONF} is kept: an empty configuration never replaces one that is not"));
+    }
+    if let Some(waiting) = store.waiting().map_err(keep::failure)? {
+        keep::watch(waiting.number)?;
+    }
+    Ok(report)
+}
+
+fn told(ui: &mut Ui, report: &Report, planned: &Plan, change: &Change<'_>) -> Result<Exit, Failure> {
+    let s = |n: usize| if n == 1 { "" } else { "s" };
+    let within = change.how.confirm_within.filter(|_| !planned.is_empty() && change.document.is_some());
+    let verbose = ui.global().verbose > 0;
+    ui.emit("esos.scst.report/1", report, |human| {
+        if verbose {
+            planned.to_string().lines().for_each(|l| human.line(l));
+        }
         human.line(format!(
             "applied {} operation{} in {} write{}, verified; {} pending",
             report.operations,
@@ -117,61 +170,53 @@ fn carry_out(ui: &mut Ui, args: &ApplyArgs, tree: &dyn AttrTree, wanted: &Config
             s(report.writes),
             report.pending
         ));
+        if let Some(within) = within {
+            human.line(format!("rolling back in {} s unless you run: esos scst confirm", within.as_secs()));
+        }
     })?;
     Ok(Exit::Done)
 }
 
-fn failure(error: ApplyError) -> Failure {
-    let (exit, help) = match &error {
-        ApplyError::Refused { class: Class::Blocked, .. } => {
-            (Exit::Refused, "see `esos scst plan` for all reasons")
+pub(crate) fn rollback_verb(ui: &mut Ui, args: &RollbackArgs) -> Result<Exit, Failure> {
+    if !ui.global().is_live() && !args.how.dry_run {
+        return Err(Failure::new(Exit::Usage, "`rollback` works on this machine; --root is for --dry-run"));
+    }
+    let _lock = if args.how.dry_run { None } else { Some(keep::hold(ui, args.how.wait)?) };
+    let files = keep::files(ui);
+    let store = Store::new(&files);
+    if let Some(waiting) = store.waiting().map_err(keep::failure)?.filter(|_| args.to.is_none()) {
+        if args.how.dry_run {
+            ui.say(format!("@{} waits for its confirmation and would be taken back", waiting.number));
+            return Ok(Exit::Done);
         }
-        ApplyError::Refused { .. } => {
-            (Exit::Refused, "run again with --allow-disruptive, or leave it out with --only")
-        }
-        ApplyError::Changed => (Exit::Busy, "run it again"),
-        ApplyError::RolledBack { .. } => {
-            (Exit::RolledBack, "nothing has changed; mend the cause and run it again")
-        }
-        ApplyError::RollbackFailed { .. } => (Exit::RollbackFailed, "compare with `esos scst show`"),
-        _ => (Exit::Failed, ""),
+        let tree = machine::tree(ui.global());
+        let done = store.take_back(&tree, &mut Patience::new(keep::PATIENCE)).map_err(keep::failure)?;
+        ui.emit("esos.scst.recovered/1", &done, |human| {
+            human.line(format!("@{} was taken back", waiting.number));
+        })?;
+        return Ok(Exit::Done);
+    }
+    let back = store.rollback(args.to).map_err(keep::failure)?;
+    let policy = Policy {
+        numa_nodes: machine::numa_nodes(ui.global()),
+        missing: machine::missing(ui.global(), &back.wanted),
+        ..back.policy
     };
-    let failure = Failure::from(error).with_exit(exit);
-    if help.is_empty() { failure } else { failure.help(help) }
+    ui.say(format!("back to @{}", back.number));
+    let change =
+        Change { wanted: &back.wanted, policy: &policy, document: Some(&back.document), how: &args.how };
+    on_machine(ui, &change)
 }
 
-/// Keeps the applied file as `/etc/scst.conf` and the one before in the history; both hold passwords
-/// and have mode 0600. A file that configures nothing never replaces one that does.
-pub(crate) fn persist(ui: &mut Ui, document: &Document) -> Result<(), Failure> {
-    let files = HostFiles::new("/");
-    let old = files.read(CONF).unwrap_or_default();
-    if old == document.text().as_bytes() {
-        return Ok(());
+/// What an edit of `/etc/scst.conf` starts from: the file, or nothing yet.
+pub(crate) fn saved(ui: &Ui) -> Result<Document, Failure> {
+    let files = keep::files(ui);
+    match files.read(CONF) {
+        Ok(_) => {
+            let saved = Store::new(&files).saved().map_err(keep::failure)?;
+            Ok(saved.unwrap_or_else(|| Document::parse(CONF, "")))
+        }
+        Err(e) if e.is_not_found() => Ok(Document::parse(CONF, "")),
+        Err(e) => Err(e.into()),
     }
-    let empty = document.config().is_empty();
-    let old_text = String::from_utf8_lossy(&old).into_owned();
-    if empty && !Document::parse(CONF, old_text).config().is_empty() {
-        ui.warn(format!("{CONF} is kept: an empty configuration never replaces one that is not"));
-        return Ok(());
-    }
-    files.make_dir(HISTORY)?;
-    let mut kept: Vec<u64> = generations(&files);
-    let next = kept.iter().max().map_or(1, |n| n.saturating_add(1));
-    if !old.is_empty() {
-        files.replace(&format!("{HISTORY}/{next:06}.conf"), &old, 0o600)?;
-        kept.push(next);
-    }
-    kept.sort_unstable();
-    for gone in kept.iter().take(kept.len().saturating_sub(KEPT)) {
-        files.remove(&format!("{HISTORY}/{gone:06}.conf"))?;
-    }
-    files
-        .replace(CONF, document.text().as_bytes(), 0o600)
-        .context(format!("applied, but {CONF} cannot be written"))
-}
-
-/// Numbers of the kept generations.
-pub(crate) fn generations(files: &HostFiles) -> Vec<u64> {
-    let names = files.list(HISTORY).unwrap_or_default();
-    names.iter().filter_map(|n| n.strip_suffix(".conf")?.parse().ok()).collect()
 }

@@ -1,11 +1,14 @@
 //! SCST of this machine, of a copied tree, or of a recorded state.
-use esos_cli::{Exit, Failure, Global, OrExit};
+use esos_cli::{Exit, Failure, Global, OrExit, Ui};
 use esos_hostfs::{Clock, Deadline, HostClock};
 use esos_scst::{Journal, Live, ObserveError, Write, observe};
 use esos_scst_sim::{Environment, Sim};
 use esos_sysfs::{AttrTree, HostTree};
 use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// Where SCST's tree is below a root.
@@ -60,23 +63,83 @@ pub(crate) fn missing(global: &Global, wanted: &esos_scst::Config) -> BTreeSet<S
     files.filter(|f| !global.root.join(f.trim_start_matches('/')).exists()).collect()
 }
 
-/// Waits for queued commands with a deadline for each.
+/// What a configuration depends on of the machine below a root. A copied tree has no interfaces, so
+/// portals are not looked at there.
+pub(crate) fn facts(
+    global: &Global,
+    config: &esos_scst::Config,
+) -> Result<esos_scst::lint::Machine, Failure> {
+    let mut addresses = BTreeSet::new();
+    if global.is_live() {
+        for interface in nix::ifaddrs::getifaddrs().context("cannot list the addresses of this machine")? {
+            let Some(address) = interface.address else { continue };
+            let four = address.as_sockaddr_in().map(|a| a.ip().to_string());
+            addresses.extend(four.or_else(|| address.as_sockaddr_in6().map(|a| a.ip().to_string())));
+        }
+    } else {
+        addresses.insert(String::new());
+    }
+    let missing = missing(global, config);
+    Ok(esos_scst::lint::Machine { addresses, missing, numa_nodes: numa_nodes(global) })
+}
+
+/// Whether somebody has asked this process to end.
+pub(crate) fn interrupted() -> bool {
+    STOP.get().is_some_and(|flag| flag.load(Ordering::Relaxed))
+}
+
+/// From now on SIGINT and SIGTERM are answered between two writes: what was done is rolled back.
+fn mind_signals() -> Arc<AtomicBool> {
+    let flag = STOP.get_or_init(|| {
+        let flag = Arc::new(AtomicBool::new(false));
+        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+            // Where a signal cannot be caught it ends the process, and the journal says where it was.
+            let _caught = signal_hook::flag::register(signal, Arc::clone(&flag));
+        }
+        flag
+    });
+    Arc::clone(flag)
+}
+
+static STOP: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+
+/// Waits for queued commands with a deadline for each, shows how far it is, and minds signals.
 #[derive(Debug)]
 pub(crate) struct Patience {
     limit: Duration,
     deadline: Option<Deadline>,
+    /// How many writes there are, and when it was said how far it is.
+    writes: Option<(usize, Deadline)>,
+    stop: Arc<AtomicBool>,
 }
 
 impl Patience {
     pub(crate) fn new(limit: Duration) -> Self {
-        Self { limit, deadline: None }
+        Self { limit, deadline: None, writes: None, stop: mind_signals() }
+    }
+
+    /// Says every ten seconds how many of so many writes are done.
+    pub(crate) fn with_progress(mut self, ui: &Ui, writes: usize) -> Self {
+        if !ui.global().quiet {
+            self.writes = Some((writes, Deadline::after(&HostClock, PROGRESS)));
+        }
+        self
     }
 }
 
+const PROGRESS: Duration = Duration::from_secs(10);
+
 impl Journal for Patience {
-    fn before(&mut self, _step: usize, _write: &Write) -> Result<(), String> {
+    fn before(&mut self, step: usize, _write: &Write) -> Result<(), String> {
         self.deadline = None;
-        Ok(())
+        if let Some((writes, next)) = &mut self.writes
+            && next.passed(&HostClock)
+        {
+            *next = Deadline::after(&HostClock, PROGRESS);
+            // Where standard error is closed nobody wants to know.
+            let _told = writeln!(std::io::stderr(), "write {step} of {writes}");
+        }
+        if self.stop.load(Ordering::Relaxed) { Err("interrupted".to_owned()) } else { Ok(()) }
     }
 
     fn wait(&mut self) -> bool {

@@ -1,29 +1,54 @@
 //! `esos-scst`: SCST on an ESOS box.
+mod alua;
 mod args;
 mod change;
+mod edit;
 mod files;
+mod import;
+mod keep;
 mod machine;
 mod section;
 mod service;
+mod sessions;
 mod verbs;
 
 use args::{Args, Verb};
+use edit::Act;
 use esos_cli::{Exit, Failure, Ui};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    esos_cli::main(|args: Args, ui: &mut Ui| -> Result<Exit, Failure> {
-        match args.verb {
-            Verb::Check { file, allow_empty } => verbs::check(ui, &file, allow_empty),
-            Verb::Fmt { file, check, write } => verbs::fmt(ui, &file, check, write),
-            Verb::Show { state } => verbs::show(ui, state.as_deref()),
-            Verb::Plan(args) => change::plan_verb(ui, &args),
-            Verb::Apply(args) => change::apply_verb(ui, &args),
-            Verb::Save { file, stdout } => verbs::save(ui, &file, stdout),
-            Verb::Sessions { state } => verbs::sessions(ui, state.as_deref()),
-            Verb::Export { file, to } => verbs::export(ui, &file, to),
-            Verb::History => verbs::history(ui),
-            Verb::Service { step } => service::run(ui, &step),
+    esos_cli::main(|args: Args, ui: &mut Ui| -> Result<Exit, Failure> { run(ui, &args.verb) })
+}
+
+fn run(ui: &mut Ui, verb: &Verb) -> Result<Exit, Failure> {
+    match verb {
+        Verb::Check { file, allow_empty, live } => verbs::check(ui, file, *allow_empty, *live),
+        Verb::Fmt { file, check, write } => verbs::fmt(ui, file, *check, *write),
+        Verb::Show { path, state, from } => {
+            verbs::show(ui, path.as_deref(), state.as_deref(), from.as_deref())
         }
-    })
+        Verb::Diff { left, right, state } => verbs::diff(ui, left, right, state.as_deref()),
+        Verb::Plan { args, detailed_exitcode } => change::plan_verb(ui, args, *detailed_exitcode),
+        Verb::Apply(args) => change::apply_verb(ui, args),
+        Verb::Confirm { wait } => keep::confirm(ui, *wait),
+        Verb::Rollback(args) => change::rollback_verb(ui, args),
+        Verb::History { number } => keep::history(ui, *number),
+        Verb::Recover { wait } => keep::recover(ui, *wait),
+        Verb::Save { file, stdout } => verbs::save(ui, file, *stdout),
+        Verb::Add(args) => edit::edit(ui, Act::Add, args),
+        Verb::Rm(args) => edit::edit(ui, Act::Remove, args),
+        Verb::Set(args) => edit::edit(ui, Act::Set, args),
+        Verb::Get { path, attributes, state } => edit::get(ui, path, attributes, state.as_deref()),
+        Verb::Enable(args) => edit::switch(ui, true, args),
+        Verb::Disable(args) => edit::switch(ui, false, args),
+        Verb::Resize { device, size, how } => edit::resize(ui, device, size.as_deref(), how),
+        Verb::Sessions { .. } => sessions::verb(ui, verb),
+        Verb::Lip { target, how } => edit::lip(ui, target.as_deref(), how),
+        Verb::Alua { verb } => alua::verb(ui, verb),
+        Verb::Import { file, from, out } => import::verb(ui, file.as_deref(), *from, out.as_deref()),
+        Verb::Export { file, to } => verbs::export(ui, file, *to),
+        Verb::Service { step } => service::run(ui, step),
+        Verb::WatchConfirmation { number } => keep::watch_verb(ui, *number),
+    }
 }

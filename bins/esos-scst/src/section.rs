@@ -1,7 +1,7 @@
 //! Its part of `esos status`.
-use crate::change::CONF;
 use crate::machine;
 use esos_cli::{Exit, Global, Health, Section};
+use esos_scst::store::CONF;
 use esos_scst::{Document, Policy, plan};
 
 pub(crate) fn section(global: &Global) -> Section {

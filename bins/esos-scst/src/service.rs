@@ -1,11 +1,11 @@
 //! SCST as a service of the box: modules, the configuration at boot, and what appears later.
 use crate::args::Step;
-use crate::change::CONF;
 use crate::machine;
 use esos_blockdev::UeventSocket;
 use esos_cli::{Exit, Failure, OrExit, Ui};
 use esos_exec::{Cmd, HostRunner, Runner};
 use esos_hostfs::{Clock, Deadline, Files, HostClock, HostFiles};
+use esos_scst::store::CONF;
 use esos_scst::{Config, Document, Hardware, Pending, Policy, modules, plan};
 use std::collections::BTreeSet;
 use std::time::Duration;

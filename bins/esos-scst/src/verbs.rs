@@ -1,11 +1,13 @@
 //! The verbs that only look, and `save`.
 use crate::args::Form;
-use crate::change::{HISTORY, generations};
-use crate::{files, machine};
-use esos_cli::{Exit, Failure, OrExit, Table, Ui};
-use esos_hostfs::{Files, HostFiles};
-use esos_scst::{Config, Document, Live};
+use crate::{files, keep, machine};
+use esos_cli::{Exit, Failure, OrExit, Ui};
+use esos_scst::conf::mask_secrets;
+use esos_scst::lint::{Lint, lint};
+use esos_scst::store::{CONF, Store};
+use esos_scst::{Config, Document, Live, ObjectPath, Side};
 use serde::Serialize;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 #[derive(Serialize)]
@@ -14,10 +16,16 @@ struct Checked {
     devices: usize,
     targets: usize,
     luns: usize,
+    findings: Vec<Lint>,
 }
 
-pub(crate) fn check(ui: &mut Ui, path: &Path, allow_empty: bool) -> Result<Exit, Failure> {
+pub(crate) fn check(ui: &mut Ui, path: &Path, allow_empty: bool, live: bool) -> Result<Exit, Failure> {
     let (_, config) = files::wanted(ui, path, allow_empty)?;
+    let facts = if live { Some(machine::facts(ui.global(), &config)?) } else { None };
+    let findings = lint(&config, facts.as_ref());
+    for f in &findings {
+        ui.warn(format!("{}: {} [{}]", f.path, f.message, f.code));
+    }
     let targets = || config.drivers.values().flat_map(|d| d.targets.values());
     let checked = Checked {
         file: path.display().to_string(),
@@ -26,14 +34,16 @@ pub(crate) fn check(ui: &mut Ui, path: &Path, allow_empty: bool) -> Result<Exit,
         luns: targets()
             .map(|t| t.luns.len().saturating_add(t.groups.values().map(|g| g.luns.len()).sum()))
             .sum(),
+        findings,
     };
+    let fits = checked.findings.is_empty() || !live;
     ui.emit("esos.scst.check/1", &checked, |human| {
         human.line(format!(
             "{}: no errors; {} devices, {} targets, {} LUNs",
             checked.file, checked.devices, checked.targets, checked.luns
         ));
     })?;
-    Ok(Exit::Done)
+    Ok(if fits { Exit::Done } else { Exit::Differs })
 }
 
 #[derive(Serialize)]
@@ -51,11 +61,8 @@ pub(crate) fn fmt(ui: &mut Ui, path: &Path, check: bool, write: bool) -> Result<
         return Ok(Exit::Done);
     }
     if write && changed {
-        let (dir, name) = (path.parent().unwrap_or(Path::new(".")), path.file_name().unwrap_or_default());
-        let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
-        let files = HostFiles::new(dir);
-        let mode = files.stat(&name.to_string_lossy()).map_or(0o600, |m| m.mode);
-        files.replace(&format!("/{}", name.to_string_lossy()), formatted.as_bytes(), mode)?;
+        let mode = std::fs::metadata(path).map_or(0o600, |m| m.permissions().mode() & 0o7777);
+        keep::replace(path, formatted.as_bytes(), mode)?;
     }
     let result = Formatted { file: path.display().to_string(), changed };
     ui.emit("esos.scst.fmt/1", &result, |human| {
@@ -66,81 +73,114 @@ pub(crate) fn fmt(ui: &mut Ui, path: &Path, check: bool, write: bool) -> Result<
     Ok(if check && changed { Exit::Differs } else { Exit::Done })
 }
 
-fn live(ui: &Ui, state: Option<&Path>) -> Result<Live, Failure> {
+pub(crate) fn live(ui: &Ui, state: Option<&Path>) -> Result<Live, Failure> {
     match state {
         Some(state) => machine::live(&machine::simulator(state, &Config::default())?),
         None => machine::live(&machine::tree(ui.global())),
     }
 }
 
-pub(crate) fn show(ui: &mut Ui, state: Option<&Path>) -> Result<Exit, Failure> {
+pub(crate) fn show(
+    ui: &mut Ui,
+    path: Option<&str>,
+    state: Option<&Path>,
+    from: Option<&str>,
+) -> Result<Exit, Failure> {
+    let path: Option<ObjectPath> = path.map(|p| p.parse().or_exit(Exit::Usage)).transpose()?;
+    if let Some(from) = from {
+        let config = picked(part(ui, from, None)?.config(), path.as_ref())?;
+        ui.emit("esos.scst.config/1", &config, |human| {
+            masked(&config).lines().for_each(|l| human.line(l));
+        })?;
+        return Ok(Exit::Done);
+    }
     let live = live(ui, state)?;
-    let config = live.to_config();
-    ui.emit("esos.scst.state/1", &live, |human| match config.to_conf() {
-        Ok(text) => esos_scst::conf::mask_secrets(&text).lines().for_each(|l| human.line(l)),
-        Err(e) => human.line(format!("{e}: {}", e.source)),
-    })?;
+    let config = picked(live.to_config(), path.as_ref())?;
+    let text = masked(&config);
+    let schema = if path.is_some() { "esos.scst.config/1" } else { "esos.scst.state/1" };
+    let print = |human: &mut esos_cli::Human| text.lines().for_each(|l| human.line(l));
+    match path {
+        Some(_) => ui.emit(schema, &config, print)?,
+        None => ui.emit(schema, &live, print)?,
+    }
     Ok(Exit::Done)
 }
 
-#[derive(Serialize)]
-struct Row {
-    driver: String,
-    target: String,
-    session: String,
-    initiator: String,
-    group: Option<String>,
-    connections: Vec<String>,
-    read_bytes: u64,
-    write_bytes: u64,
+/// A configuration as a file with CHAP secrets as `***`.
+pub(crate) fn masked(config: &Config) -> String {
+    let text = mask_secrets(&config.to_own_conf());
+    let line = |line: &str| match line.trim_end().strip_suffix("***") {
+        Some(rest) => format!("{}***\"\n", rest.trim_end_matches('*')),
+        None => line.to_owned(),
+    };
+    text.split_inclusive('\n').map(line).collect()
 }
 
-pub(crate) fn sessions(ui: &mut Ui, state: Option<&Path>) -> Result<Exit, Failure> {
-    let live = live(ui, state)?;
-    let mut rows = Vec::new();
-    for (driver, d) in live.drivers.iter().filter(|(n, _)| n.as_str() != "copy_manager") {
-        for (target, t) in &d.targets {
-            for (session, s) in &t.sessions {
-                // SCST counts KiB.
-                let bytes = |name: &str| {
-                    let value = s.attributes.get(name).and_then(|a| a.value.as_ref());
-                    value.and_then(|v| v.expose().parse::<u64>().ok()).unwrap_or(0).saturating_mul(1024)
-                };
-                rows.push(Row {
-                    driver: driver.to_string(),
-                    target: target.to_string(),
-                    session: session.clone(),
-                    initiator: s.initiator.clone(),
-                    group: s.group.clone(),
-                    connections: s.connections.clone(),
-                    read_bytes: bytes("read_io_count_kb"),
-                    write_bytes: bytes("write_io_count_kb"),
-                });
-            }
+/// One object of a configuration with what is below it.
+fn picked(config: Config, path: Option<&ObjectPath>) -> Result<Config, Failure> {
+    let Some(path) = path else { return Ok(config) };
+    config.only(path).ok_or_else(|| Failure::new(Exit::Failed, format!("there is no {path}")))
+}
+
+/// One side of a comparison.
+enum Part {
+    Live(Live),
+    File(Config),
+}
+
+impl Part {
+    fn side(&self) -> Side<'_> {
+        match self {
+            Self::Live(live) => Side::Live(live),
+            Self::File(config) => Side::File(config),
         }
     }
-    ui.emit("esos.scst.sessions/1", &rows, |human| {
-        let mut table =
-            Table::new(["DRIVER", "TARGET", "INITIATOR", "GROUP", "READ", "WRITTEN"]).right(4).right(5);
-        for r in &rows {
-            let size = |n| esos_units_human(n);
-            let group = r.group.clone().unwrap_or_default();
-            table.row([
-                r.driver.clone(),
-                r.target.clone(),
-                r.initiator.clone(),
-                group,
-                size(r.read_bytes),
-                size(r.write_bytes),
-            ]);
+
+    fn config(&self) -> Config {
+        match self {
+            Self::Live(live) => live.to_config(),
+            Self::File(config) => config.clone(),
         }
-        human.table(&table);
-    })?;
-    Ok(Exit::Done)
+    }
 }
 
-fn esos_units_human(bytes: u64) -> String {
-    esos_units::Bytes::new(bytes).human()
+/// `live`, `saved`, `@42` or a file.
+fn part(ui: &mut Ui, name: &str, state: Option<&Path>) -> Result<Part, Failure> {
+    if name == "live" {
+        return live(ui, state).map(Part::Live);
+    }
+    if name != "saved" && !name.starts_with('@') {
+        return files::wanted(ui, Path::new(name), true).map(|(_, config)| Part::File(config));
+    }
+    let files = keep::files(ui);
+    let store = Store::new(&files);
+    if name == "saved" {
+        let saved = store.saved().map_err(keep::failure)?;
+        let saved = saved.ok_or_else(|| Failure::new(Exit::Failed, format!("there is no {CONF}")))?;
+        return Ok(Part::File(saved.config().clone()));
+    }
+    let number = crate::args::generation(name).map_err(|e| Failure::new(Exit::Usage, e))?;
+    let generation = store.generation(number).map_err(keep::failure)?;
+    Ok(Part::File(Document::parse(name, generation.expose()).config().clone()))
+}
+
+pub(crate) fn diff(ui: &mut Ui, left: &str, right: &str, state: Option<&Path>) -> Result<Exit, Failure> {
+    let (l, r) = (part(ui, left, state)?, part(ui, right, state)?);
+    let found = esos_scst::diff(l.side(), r.side());
+    ui.emit("esos.scst.diff/1", &found, |human| {
+        for d in &found {
+            let what = d.attribute.as_ref().map_or_else(|| d.path.clone(), |a| format!("{} {a}", d.path));
+            match (&d.left, &d.right) {
+                (None, Some(right)) => human.line(format!("+ {what}  {right}")),
+                (Some(left), None) => human.line(format!("- {what}  {left}")),
+                (left, right) => {
+                    let text = |v: &Option<String>| v.clone().unwrap_or_default();
+                    human.line(format!("~ {what}  {} -> {}", text(left), text(right)));
+                }
+            }
+        }
+    })?;
+    Ok(if found.is_empty() { Exit::Done } else { Exit::Differs })
 }
 
 /// Writes what SCST has, together with what the file names and is not there now.
@@ -164,13 +204,15 @@ pub(crate) fn save(ui: &mut Ui, path: &Path, stdout: bool) -> Result<Exit, Failu
             format!("SCST has nothing configured; {} is kept", path.display()),
         ));
     }
-    let document = Document::parse(&path.display().to_string(), text);
-    if path == Path::new(crate::change::CONF) {
-        crate::change::persist(ui, &document)?;
+    if path == Path::new(CONF) && ui.global().is_live() {
+        let _lock = keep::hold(ui, 5)?;
+        let files = keep::files(ui);
+        let by = keep::who();
+        let document = Document::parse(CONF, text);
+        let kept = keep::keep(&document, &by, None);
+        Store::new(&files).put(&kept).map_err(keep::failure)?;
     } else {
-        let dir = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        HostFiles::new(dir).replace(&format!("/{name}"), document.text().as_bytes(), 0o600)?;
+        keep::replace(path, text.as_bytes(), 0o600)?;
     }
     ui.emit("esos.scst.saved/1", &kept, |human| human.line(format!("saved {}", path.display())))?;
     Ok(Exit::Done)
@@ -214,16 +256,11 @@ pub(crate) fn export(ui: &mut Ui, path: &Path, to: Form) -> Result<Exit, Failure
     let (_, config) = files::wanted(ui, path, false)?;
     match to {
         Form::ScstConf => ui.raw(config.to_conf().or_exit(Exit::Refused)?.as_bytes())?,
+        Form::Toml => {
+            let text = toml::to_string_pretty(&config).or_exit(Exit::Failed)?;
+            ui.raw(text.as_bytes())?;
+        }
         Form::Json => ui.raw(format!("{}\n", serde_json::to_string_pretty(&config)?).as_bytes())?,
     }
-    Ok(Exit::Done)
-}
-
-pub(crate) fn history(ui: &mut Ui) -> Result<Exit, Failure> {
-    let mut kept = generations(&HostFiles::new(ui.root()));
-    kept.sort_unstable();
-    ui.emit("esos.scst.history/1", &kept, |human| {
-        kept.iter().rev().for_each(|n| human.line(format!("@{n}  {HISTORY}/{n:06}.conf")));
-    })?;
     Ok(Exit::Done)
 }

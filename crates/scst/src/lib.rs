@@ -13,12 +13,17 @@
 //! assert_eq!(missing.position(file.text()).map(|p| p.to_string()).as_deref(), Some("1:21"));
 //! assert_eq!(file.to_string(), file.text(), "nothing is lost");
 //! ```
+pub mod alua;
 mod apply;
 mod attr;
 mod attributes;
 pub mod conf;
+mod diff;
 mod executor;
 mod fingerprint;
+#[cfg(feature = "serde")]
+pub mod import;
+pub mod lint;
 mod live;
 pub mod mgmt;
 mod model;
@@ -36,6 +41,7 @@ pub use apply::{ApplyError, Journal, NoJournal, Options, Report, StepError, appl
 pub use attr::Attr;
 pub use attributes::{Attributes, Value, is_secret};
 pub use conf::Document;
+pub use diff::{Difference, Side, diff};
 pub use live::{
     Live, LiveAttr, LiveAttrs, LiveDevice, LiveDeviceGroup, LiveDriver, LiveGroup, LiveHandler, LiveLun,
     LiveSession, LiveTarget, LiveTargetGroup,

@@ -1,7 +1,7 @@
 //! Objects by the one string that plans, commands and errors call them.
 use crate::attributes::Attributes;
 use crate::live::{Live, LiveAttrs};
-use crate::model::Config;
+use crate::model::{Config, LunMap};
 use crate::name::{
     AluaGroupName, DeviceName, DriverName, GroupName, HandlerName, InitiatorName, NameError, TargetName,
 };
@@ -220,6 +220,149 @@ impl Live {
 }
 
 impl Config {
+    /// A configuration that names one object and nothing else. A LUN needs its device.
+    #[must_use]
+    pub fn of(path: &ObjectPath, device: Option<DeviceName>, attributes: Attributes) -> Self {
+        let mut config = Self::default();
+        let drivers = &mut config.drivers;
+        let groups = &mut config.device_groups;
+        match path.clone() {
+            P::Scst => {}
+            P::Handler(h) => {
+                config.handlers.entry(h).or_default();
+            }
+            P::Device(h, d) => {
+                config.handlers.entry(h).or_default().devices.entry(d).or_default();
+            }
+            P::Driver(d) => {
+                drivers.entry(d).or_default();
+            }
+            P::Target(d, t) => {
+                drivers.entry(d).or_default().targets.entry(t).or_default();
+            }
+            P::Lun { driver, target, group, lun } => {
+                let target = drivers.entry(driver).or_default().targets.entry(target).or_default();
+                let luns = match group {
+                    Some(group) => &mut target.groups.entry(group).or_default().luns,
+                    None => &mut target.luns,
+                };
+                if let Some(device) = device {
+                    luns.insert(lun, LunMap { device, attributes: Attributes::new() });
+                }
+            }
+            P::Group(d, t, g) => {
+                drivers.entry(d).or_default().targets.entry(t).or_default().groups.entry(g).or_default();
+            }
+            P::Initiator(d, t, g, i) => {
+                let target = drivers.entry(d).or_default().targets.entry(t).or_default();
+                target.groups.entry(g).or_default().initiators.insert(i);
+            }
+            P::DeviceGroup(g) => {
+                groups.entry(g).or_default();
+            }
+            P::GroupDevice(g, d) => {
+                groups.entry(g).or_default().devices.insert(d);
+            }
+            P::TargetGroup(g, t) => {
+                groups.entry(g).or_default().target_groups.entry(t).or_default();
+            }
+            P::GroupTarget(g, t, x) => {
+                let group = groups.entry(g).or_default().target_groups.entry(t).or_default();
+                group.targets.entry(x).or_default();
+            }
+        }
+        if let Some(own) = config.attributes_mut(path) {
+            *own = attributes;
+        }
+        config
+    }
+
+    /// An object with all that is in it, and the sections around it; `None` where it is not named.
+    #[must_use]
+    pub fn only(&self, path: &ObjectPath) -> Option<Self> {
+        let mut rest = self.clone();
+        let mut found = Self::default();
+        match path {
+            P::Scst => found.attributes = self.attributes.clone(),
+            P::Handler(h) => {
+                found.handlers.insert(h.clone(), rest.handlers.remove(h)?);
+            }
+            P::Device(h, d) => {
+                let device = rest.handlers.get_mut(h)?.devices.remove(d)?;
+                found.handlers.entry(h.clone()).or_default().devices.insert(d.clone(), device);
+            }
+            P::Driver(d) => {
+                found.drivers.insert(d.clone(), rest.drivers.remove(d)?);
+            }
+            P::DeviceGroup(g) | P::GroupDevice(g, _) | P::TargetGroup(g, _) | P::GroupTarget(g, ..) => {
+                found.device_groups.insert(g.clone(), rest.device_groups.remove(g)?);
+            }
+            P::Target(d, t) | P::Group(d, t, _) | P::Initiator(d, t, ..) => {
+                let target = rest.drivers.get_mut(d)?.targets.remove(t)?;
+                found.drivers.entry(d.clone()).or_default().targets.insert(t.clone(), target);
+            }
+            P::Lun { driver, target, .. } => {
+                let whole = rest.drivers.get_mut(driver)?.targets.remove(target)?;
+                found.drivers.entry(driver.clone()).or_default().targets.insert(target.clone(), whole);
+            }
+        }
+        Some(found)
+    }
+
+    /// Takes an object out, with all that is in it.
+    pub fn remove(&mut self, path: &ObjectPath) {
+        let drivers = &mut self.drivers;
+        let groups = &mut self.device_groups;
+        match path {
+            P::Scst => self.attributes = Attributes::new(),
+            P::Handler(h) => {
+                self.handlers.remove(h);
+            }
+            P::Device(h, d) => {
+                self.handlers.get_mut(h).map(|h| h.devices.remove(d));
+            }
+            P::Driver(d) => {
+                drivers.remove(d);
+            }
+            P::Target(d, t) => {
+                drivers.get_mut(d).map(|d| d.targets.remove(t));
+            }
+            P::Lun { driver, target, group, lun } => {
+                let Some(target) = drivers.get_mut(driver).and_then(|d| d.targets.get_mut(target)) else {
+                    return;
+                };
+                match group {
+                    Some(group) => {
+                        target.groups.get_mut(group).map(|g| g.luns.remove(lun));
+                    }
+                    None => {
+                        target.luns.remove(lun);
+                    }
+                }
+            }
+            P::Group(d, t, g) => {
+                drivers.get_mut(d).and_then(|d| d.targets.get_mut(t)).map(|t| t.groups.remove(g));
+            }
+            P::Initiator(d, t, g, i) => {
+                let target = drivers.get_mut(d).and_then(|d| d.targets.get_mut(t));
+                target.and_then(|t| t.groups.get_mut(g)).map(|g| g.initiators.remove(i));
+            }
+            P::DeviceGroup(g) => {
+                groups.remove(g);
+            }
+            P::GroupDevice(g, d) => {
+                groups.get_mut(g).map(|g| g.devices.remove(d));
+            }
+            P::TargetGroup(g, t) => {
+                groups.get_mut(g).map(|g| g.target_groups.remove(t));
+            }
+            P::GroupTarget(g, t, x) => {
+                let group = groups.get_mut(g).and_then(|g| g.target_groups.get_mut(t));
+                group.map(|g| g.targets.remove(x));
+            }
+        }
+    }
+
     /// The attributes of an object; `None` where the configuration does not name it or where it has none
     /// of its own.
     pub fn attributes_mut(&mut self, path: &ObjectPath) -> Option<&mut Attributes> {

@@ -6,6 +6,8 @@ mod luns;
 mod prune;
 mod targets;
 
+pub(crate) use attrs::same;
+
 use crate::live::{Live, LiveTarget};
 use crate::model::Config;
 use crate::plan::{Action, Class, Operation, Pending, Plan, Step};

@@ -1,5 +1,4 @@
 //! Faults planted on purpose, one where each would be made: every one is noticed by the law that it breaks.
-#![expect(clippy::unwrap_used, reason = "test helpers")]
 mod support;
 
 use esos_scst::{Action, ApplyError, Class, NoJournal, Operation, Options, Policy, Step, Write, apply, plan};
@@ -77,7 +76,7 @@ fn a_missed_undo_is_noticed() {
     .unwrap_err();
     match error {
         ApplyError::RollbackFailed { left, .. } => {
-            assert!(left.iter().any(|l| l.contains("device")), "{left:?}")
+            assert!(left.iter().any(|l| l.contains("device")), "{left:?}");
         }
         other => panic!("{other}"),
     }

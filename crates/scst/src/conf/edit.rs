@@ -1,7 +1,9 @@
 //! Edits that change the bytes that they must and no other.
+use super::context::is_multiple;
 use super::document::Document;
 use super::quote::{Unrepresentable, quote};
 use super::tree::{Block, Statement};
+use crate::path::ObjectPath;
 use esos_diag::Span;
 
 /// Why an edit was not made; the document is as it was.
@@ -81,6 +83,72 @@ impl Document {
             _ => statement.span,
         };
         Ok(self.splice(span, ""))
+    }
+
+    /// Names an object, sections around it included where they are missing, and sets attributes of it; one
+    /// that may have several values has exactly those afterwards. A LUN needs its device.
+    ///
+    /// # Errors
+    /// [`EditError`]; then nothing has changed.
+    pub fn with_object(
+        &self,
+        path: &ObjectPath,
+        device: Option<&str>,
+        attributes: &[(String, String)],
+    ) -> Result<Self, EditError> {
+        let sections = path.sections();
+        let mut document = self.clone();
+        for depth in 0..sections.len() {
+            let headers: Vec<&str> =
+                sections.iter().take(depth.saturating_add(1)).map(String::as_str).collect();
+            if !matches!(document.section(&headers), Err(EditError::NoSection { .. })) {
+                continue;
+            }
+            let (outer, header) = headers.split_at(depth);
+            let mut words: Vec<&str> = header.iter().flat_map(|h| h.split(' ')).collect();
+            if words.first() == Some(&"LUN") {
+                words.extend(device);
+            }
+            document = document.add_entry(outer, &words)?;
+        }
+        let headers: Vec<&str> = sections.iter().map(String::as_str).collect();
+        for (n, (name, value)) in attributes.iter().enumerate() {
+            let first = !attributes.iter().take(n).any(|(earlier, _)| earlier == name);
+            if is_multiple(name) {
+                if first {
+                    document = document.without_attribute(&headers, name)?;
+                }
+                document = document.add_entry(&headers, &[name, value])?;
+            } else {
+                document = document.set_attribute(&headers, name, value)?;
+            }
+        }
+        Ok(document)
+    }
+
+    /// Without any value of an attribute in a section.
+    fn without_attribute(&self, path: &[&str], name: &str) -> Result<Self, EditError> {
+        let gone: Vec<&str> = path.iter().copied().chain([name]).collect();
+        let mut document = self.clone();
+        loop {
+            document = match document.remove_entry(&gone) {
+                Err(EditError::NoSection { .. }) => return Ok(document),
+                other => other?,
+            };
+        }
+    }
+
+    /// Removes an object with all that is in it; a document that does not name it stays as it is.
+    ///
+    /// # Errors
+    /// [`EditError`]; then nothing has changed.
+    pub fn without_object(&self, path: &ObjectPath) -> Result<Self, EditError> {
+        let sections = path.sections();
+        let headers: Vec<&str> = sections.iter().map(String::as_str).collect();
+        match self.remove_entry(&headers) {
+            Err(EditError::NoSection { .. }) => Ok(self.clone()),
+            other => other,
+        }
     }
 
     /// The section of a path: its statement (none for the top level) and its block (none for a leaf).

@@ -18,7 +18,7 @@ pub(super) struct Several<'a> {
 
 /// Whether the kernel would take two texts for the same value: numbers in any base, words in any case,
 /// lists in any order.
-pub(super) fn same(a: &str, b: &str) -> bool {
+pub(crate) fn same(a: &str, b: &str) -> bool {
     let (a, b) = (a.trim(), b.trim());
     if a == b || a.eq_ignore_ascii_case(b) {
         return true;

@@ -154,6 +154,15 @@ impl Store<'_> {
         }))
     }
 
+    /// Makes a file the configuration in force without a change of SCST: it is what SCST has.
+    ///
+    /// # Errors
+    /// [`StoreError::File`], [`StoreError::Broken`].
+    pub fn put(&self, keep: &Keep<'_>) -> Result<(), StoreError> {
+        let generation = self.next(&Live::default(), &Plan::default(), keep)?;
+        self.keep(&Record::new(&Plan::default(), false, generation))
+    }
+
     fn write(&self, generation: &Generation) -> Result<(), StoreError> {
         self.files.make_dir(HISTORY)?;
         self.replace(&file(generation.number), generation)
