@@ -1,6 +1,5 @@
 //! Laws of plan and apply, on the simulator. `PROPTEST_CASES=10000 cargo test --release -p esos-scst --test
 //! properties --test killed -- --nocapture` is the slow run.
-#![expect(clippy::unwrap_used, reason = "test helpers")]
 mod support;
 
 use esos_scst::{Action, ApplyError, Class, Config, Document, NoJournal, Options, Policy, apply, plan};
