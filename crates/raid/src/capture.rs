@@ -1,4 +1,5 @@
 //! One run of a tool.
+use std::borrow::Cow;
 
 /// One run of a tool: what was asked and what came back.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -24,7 +25,8 @@ impl Capture {
 
     /// The output as text: bytes that are no UTF-8 replaced, carriage returns dropped.
     #[must_use]
-    pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.out).replace('\r', "")
+    pub fn text(&self) -> Cow<'_, str> {
+        let text = String::from_utf8_lossy(&self.out);
+        if text.contains('\r') { Cow::Owned(text.replace('\r', "")) } else { text }
     }
 }

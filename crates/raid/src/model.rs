@@ -43,6 +43,9 @@ pub struct Facts {
     /// By capture: the exit code that MegaCli printed, which is no process status.
     #[serde(skip)]
     pub printed_exit_codes: BTreeMap<String, u64>,
+    /// Numbers that the tool prints of its lists.
+    #[serde(skip)]
+    pub(crate) counts: Counts,
     /// Where drives are in their list, as far as it was looked at.
     #[serde(skip)]
     pub(crate) index: DriveIndex,
@@ -276,6 +279,17 @@ pub struct Completed {
     pub detailed: Option<Vec<Details>>,
 }
 
+/// Numbers that a tool prints of its lists, by controller.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Counts {
+    /// How many arrays.
+    pub(crate) arrays: Vec<(Option<String>, Option<u64>)>,
+    /// How many drives.
+    pub(crate) drives: Vec<(Option<String>, Option<u64>)>,
+    /// Numbers of rows or records in the order in which they were printed, by list.
+    pub(crate) rows: BTreeMap<String, Vec<u64>>,
+}
+
 /// Finds drives by controller and key without going through the list each time.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct DriveIndex {
@@ -302,6 +316,16 @@ impl Facts {
         }
         self.index.done = self.drives.len();
         self.index.places.get(&name(controller, key)).copied()
+    }
+
+    /// Keeps what contradicts the rest. Each is told once.
+    pub(crate) fn doubt(&mut self, line: Option<usize>, message: String) {
+        if self.doubts.iter().any(|d| d.message.as_deref() == Some(message.as_str())) {
+            return;
+        }
+        let mut problem = Problem::said(crate::ProblemKind::Contradiction, &message);
+        problem.line = line;
+        self.doubts.push(problem);
     }
 
     /// Keeps what went wrong; the first one is `error`.

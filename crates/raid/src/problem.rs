@@ -20,6 +20,8 @@ pub enum ProblemKind {
     ComponentAbsent,
     /// The controller has no arrays: an empty list, not a failure.
     NoLogicalDrives,
+    /// The controller has no such drives: an empty list, not a failure.
+    NoDrives,
     /// The controller cannot do that.
     Unsupported,
     /// The named object is none.
@@ -50,7 +52,7 @@ impl ProblemKind {
     /// Whether it only says that something is not fitted or not configured: no arrays, no battery.
     #[must_use]
     pub fn is_normal(self) -> bool {
-        matches!(self, Self::NoLogicalDrives | Self::ComponentAbsent)
+        matches!(self, Self::NoLogicalDrives | Self::NoDrives | Self::ComponentAbsent)
     }
 }
 
@@ -102,6 +104,7 @@ fn kind_text(kind: ProblemKind) -> &'static str {
         ProblemKind::CommandFailure => "the tool reports a failed command",
         ProblemKind::ComponentAbsent => "the component is not fitted",
         ProblemKind::NoLogicalDrives => "the controller has no arrays",
+        ProblemKind::NoDrives => "the controller has no such drives",
         ProblemKind::Unsupported => "the controller does not support this",
         ProblemKind::InvalidTarget => "the tool does not know the target",
         ProblemKind::MissingTarget => "the tool needs a target",

@@ -53,6 +53,8 @@ fn first(tool: Tool) -> &'static [(&'static str, &'static [&'static str])] {
             ("controllers", &["/call", "show", "all", "J", "nolog"]),
             ("arrays", &["/call/vall", "show", "all", "J", "nolog"]),
             ("drives", &["/call/eall/sall", "show", "all", "J", "nolog"]),
+            // Those that hang on no enclosure.
+            ("bare", &["/call/sall", "show", "all", "J", "nolog"]),
         ],
         Tool::Arcconf => &[("getversion", &["GETVERSION"])],
         Tool::Hpacucli | Tool::Ssacli => &[("config-detail", &["ctrl", "all", "show", "config", "detail"])],

@@ -5,54 +5,12 @@
     clippy::print_stdout,
     reason = "the captures are read in place, are whole, and counts are told"
 )]
-use esos_raid::{Capture, Tool, compare, parse, render};
+mod captures;
+
+use captures::{captures, cases, corpus, name};
+use esos_raid::{Tool, compare, parse, render};
 use serde_json::Value;
-use std::path::{Path, PathBuf};
-
-fn folders(dir: &Path) -> Vec<PathBuf> {
-    let mut list: Vec<PathBuf> =
-        std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().path()).filter(|p| p.is_dir()).collect();
-    list.sort();
-    list
-}
-
-fn name(path: &Path) -> String {
-    path.file_name().unwrap().to_str().unwrap().to_owned()
-}
-
-fn captures(tool: Tool, case: &Path) -> Vec<Capture> {
-    let mut list: Vec<Capture> = folders(case)
-        .iter()
-        .map(|dir| Capture {
-            name: name(dir),
-            cmd: std::fs::read_to_string(dir.join("cmd")).unwrap().trim().to_owned(),
-            out: std::fs::read(dir.join("out")).unwrap(),
-            err: std::fs::read(dir.join("err")).ok(),
-            rc: std::fs::read_to_string(dir.join("rc")).ok().and_then(|t| t.trim().parse().ok()),
-        })
-        .collect();
-    tool.sort(&mut list);
-    list
-}
-
-fn corpus() -> Option<PathBuf> {
-    let dir = std::env::var_os("ESOS_RAID_CORPUS").map(PathBuf::from);
-    if dir.is_none() {
-        println!("skipped: ESOS_RAID_CORPUS does not name the captures");
-    }
-    dir
-}
-
-fn cases(dir: &Path) -> Vec<(Tool, PathBuf, Value)> {
-    let mut list = Vec::new();
-    for tool in Tool::ALL {
-        for case in folders(&dir.join(tool.name())) {
-            let text = std::fs::read_to_string(case.join("expect.json")).unwrap();
-            list.push((tool, case, serde_json::from_str(&text).unwrap()));
-        }
-    }
-    list
-}
+use std::path::Path;
 
 fn facts(tool: Tool, case: &Path) -> Value {
     let captures = captures(tool, case);
@@ -162,46 +120,4 @@ fn altered_expectations_are_noticed() {
     }
     println!("{noticed} alterations noticed");
     assert!(noticed > 20);
-}
-
-#[test]
-fn no_mutation_of_a_capture_panics() {
-    let Some(dir) = corpus() else { return };
-    let mut seed = 0x2545_f491_4f6c_dd1d_u64;
-    let mut next = move |below: usize| {
-        seed ^= seed << 13;
-        seed ^= seed >> 7;
-        seed ^= seed << 17;
-        usize::try_from(seed % u64::try_from(below.max(1)).unwrap()).unwrap()
-    };
-    let mut count = 0usize;
-    for (tool, case, _) in cases(&dir) {
-        let whole = captures(tool, &case);
-        for round in 0..10 {
-            let mut list = whole.clone();
-            let which = next(list.len());
-            let out = &mut list[which].out;
-            let at = next(out.len());
-            match round % 5 {
-                0 => out.truncate(at),
-                1 if !out.is_empty() => out[at] = 0xff,
-                2 if !out.is_empty() => out.insert(at, b"\r\n:|=(["[next(7)]),
-                3 => {
-                    let mut lines: Vec<&[u8]> = out.split(|b| *b == b'\n').collect();
-                    let line = next(lines.len());
-                    lines.remove(line);
-                    *out = lines.join(&b'\n');
-                }
-                _ => {
-                    let shifted: Vec<u8> =
-                        out.iter().skip(at).copied().chain(out.iter().take(at).copied()).collect();
-                    *out = shifted;
-                }
-            }
-            let facts = parse(tool, &list);
-            let _document = render(tool, "mutated", &list, &facts);
-            count += 1;
-        }
-    }
-    println!("{count} mutations read");
 }

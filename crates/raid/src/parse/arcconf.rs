@@ -24,6 +24,7 @@ pub(super) fn read(capture: &Capture, text: &str, facts: &mut Facts) {
         part: String::new(),
         task: None,
         device: false,
+        array: false,
         number: None,
         said: None,
     };
@@ -82,6 +83,8 @@ struct Reader {
     task: Option<Task>,
     /// Whether the lines belong to a drive.
     device: bool,
+    /// Whether an array was begun.
+    array: bool,
     /// Its number in the list.
     number: Option<String>,
     said: Option<(usize, String)>,
@@ -93,8 +96,33 @@ impl Reader {
         let key = key.to_ascii_lowercase();
         match self.section {
             Section::Controller => self.controller(&key, value, facts),
-            Section::Arrays => array(&key, value, facts),
-            Section::Drives if self.device => drive(&key, value, facts),
+            Section::Arrays => {
+                let again = key == "raid level" && facts.arrays.last().is_some_and(|a| a.level_raw.is_some());
+                if again || (key == "raid level" && !self.array) {
+                    facts.doubt(Some(no), format!("the first line of an array is missing before line {no}"));
+                    facts.arrays.push(Array { controller: self.id.clone(), ..Array::default() });
+                    self.array = true;
+                }
+                array(&key, value, facts);
+            }
+            Section::Drives if self.device => {
+                if key.starts_with("reported channel,device(t:l)") && !value.trim_end().ends_with(')') {
+                    facts.doubt(Some(no), format!("line {no} is cut: `{value}` is no whole address"));
+                }
+                drive(&key, value, facts);
+            }
+            Section::Drives if self.number.is_some() && key == "state" => {
+                facts.doubt(
+                    Some(no),
+                    format!(
+                        "what device {} is, is missing before line {no}",
+                        self.number.clone().unwrap_or_default()
+                    ),
+                );
+                self.device = true;
+                facts.drives.push(Drive { controller: self.id.clone(), ..Drive::default() });
+                drive(&key, value, facts);
+            }
             Section::Tasks => self.task_field(&key, value, facts),
             Section::None if key == "current operation" => {}
             _ => {}
@@ -107,8 +135,13 @@ impl Reader {
         if let Some(count) = lower.strip_prefix("controllers found:") {
             facts.controller_count = number(count);
         } else if let Some(id) = lower.strip_prefix("logical device number ") {
+            if !matches!(self.section, Section::Arrays | Section::Tasks) {
+                facts.doubt(Some(no), format!("the title of the arrays is missing before line {no}"));
+                self.section = Section::Arrays;
+            }
             if self.section == Section::Arrays {
                 let id = id.trim().to_owned();
+                self.array = true;
                 facts.arrays.push(Array { controller: self.id.clone(), id, ..Array::default() });
             }
         } else if lower.ends_with("device task:") {
@@ -129,14 +162,26 @@ impl Reader {
                 _ => Section::Other,
             };
             self.device = false;
+            self.array = false;
+            self.number = None;
             self.part.clear();
-        } else if self.section == Section::Drives {
+        } else if self.section == Section::Drives || lower.starts_with("device #") {
+            if self.section != Section::Drives {
+                facts.doubt(Some(no), format!("the title of the drives is missing before line {no}"));
+                self.section = Section::Drives;
+            }
             if let Some(id) = lower.strip_prefix("device #") {
                 self.device = false;
-                self.number = filled(id);
+                if number(id).is_none() {
+                    facts.doubt(Some(no), format!("line {no} names no device"));
+                }
+                self.number = Some(id.trim().to_owned());
             } else if let Some(kind) = trimmed.strip_prefix("Device is a") {
                 let kind = kind.to_ascii_lowercase();
                 self.device = kind.contains("drive") || kind.contains("disk") || kind.contains("ssd");
+                if self.number.is_none() {
+                    facts.doubt(Some(no), format!("the first line of a device is missing before line {no}"));
+                }
                 if self.device {
                     let mut drive = Drive { controller: self.id.clone(), ..Drive::default() };
                     if let Some(id) = self.number.take() {

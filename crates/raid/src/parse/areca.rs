@@ -33,7 +33,21 @@ pub(super) fn read(capture: &Capture, text: &str, facts: &mut Facts) {
         } else if let Some(found) = header(trimmed) {
             table = Some((found, line));
             rules = 0;
-        } else if let Some((kind, head)) = table.filter(|_| rules == 1 && !trimmed.is_empty()) {
+        } else if let Some((kind, head)) =
+            table.filter(|_| !trimmed.is_empty() && (rules == 1 || is_row(trimmed)))
+        {
+            if rules == 0 {
+                facts.doubt(Some(no), format!("the line under a table's head is missing before line {no}"));
+                rules = 1;
+            }
+            if let Some(n) = number(trimmed) {
+                let list = match kind {
+                    Table::Sets => "raid sets",
+                    Table::Volumes => "volumes",
+                    Table::Disks => "disks",
+                };
+                facts.counts.rows.entry(format!("{list} of {}", capture.name)).or_default().push(n);
+            }
             let done = match kind {
                 Table::Sets => set(head, trimmed, facts),
                 Table::Volumes => volume(head, line, facts),
@@ -42,6 +56,8 @@ pub(super) fn read(capture: &Capture, text: &str, facts: &mut Facts) {
             if done.is_none() {
                 facts.malformed_rows.push(trimmed.to_owned());
             }
+        } else if is_row(trimmed) {
+            facts.doubt(Some(no), format!("line {no} is a row without a table: `{trimmed}`"));
         } else if let Some((key, value)) = trimmed.split_once(" : ").filter(|_| table.is_none()) {
             record(key.trim(), value.trim(), facts);
         } else if trimmed.starts_with("Controller#")
@@ -56,6 +72,12 @@ pub(super) fn read(capture: &Capture, text: &str, facts: &mut Facts) {
     if !trailer {
         facts.fail(Problem::new(ProblemKind::Truncated));
     }
+}
+
+/// Whether a line looks like a row: a number, and a capacity or an empty slot.
+fn is_row(line: &str) -> bool {
+    let starts = line.split_whitespace().next().is_some_and(|w| w.bytes().all(|b| b.is_ascii_digit()));
+    starts && (line.contains("GB ") || line.contains("TB ") || line.contains("N.A."))
 }
 
 /// A line of `disk info drv=n`: `Model Name                         : ST31500341AS`.
@@ -244,6 +266,10 @@ fn disk(head: &str, line: &str, facts: &mut Facts) -> Option<()> {
     crate::model::put(&mut drive.details, "usage_raw", usage);
     let lower = usage.to_ascii_lowercase();
     let word = lower.replace(' ', "");
+    let known = ["hotspare", "failed", "free", "passthrough"];
+    if known.iter().any(|k| k.starts_with(word.as_str()) && *k != word) {
+        facts.doubt(None, format!("the usage `{usage}` of drive {} is cut", drive.key));
+    }
     drive.state = Some(if word.starts_with("hotspare") {
         drive.spare = Some(match () {
             () if word.contains("[global") => Spare::Global,

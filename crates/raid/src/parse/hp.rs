@@ -28,6 +28,7 @@ pub(super) fn read(text: &str, facts: &mut Facts) {
         place: Place::Unknown,
         detailed: BTreeSet::new(),
         listed: BTreeSet::new(),
+        tolerance: None,
     };
     let lines: Vec<&str> = text.lines().collect();
     let mut seen = false;
@@ -103,12 +104,15 @@ struct Reader {
     place: Place,
     detailed: BTreeSet<String>,
     listed: BTreeSet<String>,
+    /// How many arrays there were when the last one's level was read.
+    tolerance: Option<usize>,
 }
 
 impl Reader {
     fn line(&mut self, line: &str, trimmed: &str, body: bool, facts: &mut Facts) {
         if indent(line) == 0 {
-            if let Some(controller) = controller(trimmed, body) {
+            let plain = trimmed.split_whitespace().collect::<Vec<_>>().join(" ");
+            if let Some(controller) = controller(&plain, body) {
                 self.enter(controller, facts);
                 return;
             }
@@ -116,7 +120,19 @@ impl Reader {
                 return;
             }
         }
+        if let Some((_, slot)) = trimmed.rsplit_once(" in ").filter(|_| indent(line) == 0)
+            && "Slot".starts_with(slot)
+        {
+            facts.doubt(None, format!("`{trimmed}` is cut: what follows may be another controller's"));
+        }
+        if indent(line) > 0 && trimmed.contains(" in Slot ") && controller(trimmed, body).is_some() {
+            facts.doubt(None, format!("`{trimmed}` does not begin its line: what follows may be its own"));
+        }
         let lower = trimmed.to_ascii_lowercase();
+        let cut = |word: &str| word.starts_with(trimmed) && !trimmed.contains(' ');
+        if self.controller.is_some() && (cut("physicaldrive") || cut("logicaldrive")) {
+            facts.doubt(None, format!("a row is cut: `{trimmed}`"));
+        }
         if let Some(rest) = trimmed.strip_prefix("physicaldrive ") {
             self.physical(rest, facts);
         } else if let Some(rest) = trimmed.strip_prefix("logicaldrive ") {
@@ -220,6 +236,9 @@ impl Reader {
 
     /// A drive of a list, or the heading of its details.
     fn physical(&mut self, rest: &str, facts: &mut Facts) {
+        if rest.contains('(') && !rest.contains(')') {
+            facts.doubt(None, format!("a row is cut: `physicaldrive {rest}`"));
+        }
         let (key, inner) = match rest.split_once('(') {
             Some((key, inner)) => {
                 let (inner, after) = inner.rsplit_once(')').unwrap_or((inner, ""));
@@ -276,6 +295,44 @@ impl Reader {
     }
 
     fn field(&mut self, key: &str, value: &str, facts: &mut Facts) {
+        let lost = match (self.at, key) {
+            (At::Group | At::Controller | At::Other, "Fault Tolerance") => Some("a logical drive"),
+            (At::Array, "Fault Tolerance") if self.tolerance == Some(facts.arrays.len()) => {
+                Some("a logical drive")
+            }
+            (At::Group | At::Other, "Drive Type") => Some("a drive"),
+            (At::Drive(at), "Bay") => {
+                let bay = facts
+                    .drives
+                    .get(at)
+                    .and_then(|d| d.details.get("bay"))
+                    .and_then(serde_json::Value::as_str);
+                bay.filter(|bay| *bay != value).map(|_bay| "a drive")
+            }
+            (At::Drive(at), "Serial Number") => facts
+                .drives
+                .get(at)
+                .filter(|d| d.serial.as_deref().is_some_and(|s| s != value))
+                .map(|_d| "a drive"),
+            _ => None,
+        };
+        if let Some(what) = lost {
+            facts.doubt(None, format!("the first line of {what} is missing before `{key}: {value}`"));
+        }
+        if key == "Fault Tolerance" {
+            self.tolerance = Some(facts.arrays.len());
+        }
+        let elsewhere = match value {
+            "Unassigned Drive" => self.place == Place::Array,
+            "Data Drive" => self.place == Place::Unassigned,
+            _ => false,
+        };
+        if key == "Drive Type" && elsewhere {
+            facts.doubt(None, format!("`{key}: {value}` stands in another part of the list"));
+        }
+        if key == "Drive Type" && matches!(self.at, At::Drive(_)) && !value.ends_with("Drive") {
+            facts.doubt(None, format!("`{key}: {value}` is no kind of drive"));
+        }
         match self.at {
             At::Controller => self.controller_field(key, value, facts),
             At::Group => {
@@ -358,7 +415,7 @@ fn controller(line: &str, body: bool) -> Option<Controller> {
         return Some(controller);
     }
     let (model, chassis) = line.split_once(" in ")?;
-    if !body || line.contains([':', '.', '/', ',']) {
+    if !body || line.contains([':', '.', '/', ',']) || "Slot".starts_with(chassis.trim()) {
         return None;
     }
     let mut controller = Controller {
@@ -468,7 +525,7 @@ fn listed(inner: &str, drive: &mut Drive) -> bool {
 /// The state word and the place together say what the drive is doing.
 fn placed(place: Place, drive: &mut Drive) {
     let Some(word) = drive.state_raw.as_deref() else { return };
-    let lower = word.to_ascii_lowercase();
+    let lower = word.split_whitespace().collect::<Vec<_>>().join(" ").to_ascii_lowercase();
     drive.state = match () {
         () if lower == "ok" => match (&drive.spare, place) {
             (Some(Spare::Active), _) => Some(DriveState::Online),
@@ -512,6 +569,7 @@ fn array_field(key: &str, value: &str, facts: &mut Facts) {
 }
 
 fn drive_field(key: &str, value: &str, place: Place, drive: &mut Drive) {
+    let plain = value.split_whitespace().collect::<Vec<_>>().join(" ");
     match key {
         "Status" => {
             drive.state_raw = filled(value);
@@ -519,7 +577,7 @@ fn drive_field(key: &str, value: &str, place: Place, drive: &mut Drive) {
         }
         "Drive Type" => {
             put(&mut drive.details, "drive_type_raw", value);
-            match value {
+            match plain.as_str() {
                 "HBA Mode Drive" => drive.state = Some(DriveState::Jbod),
                 "Spare Drive" | "Dedicated Spare Drive" => {
                     drive.spare.get_or_insert(Spare::Dedicated);

@@ -31,12 +31,40 @@ pub(super) fn read(captures: &[Capture], facts: &mut Facts) {
         |a: &Array| a.details.get("metadata").and_then(Value::as_str).unwrap_or_default().to_owned();
     let containers: Vec<String> =
         facts.arrays.iter().filter(|a| metadata(a) == "external:imsm").map(|a| a.id.clone()).collect();
+    let listed = captures.iter().any(|c| c.cmd.ends_with("mdstat") && !c.out.is_empty());
     for seen in details {
+        for doubt in doubts(&seen, facts.arrays.iter().find(|a| a.id == seen.id), listed) {
+            facts.doubt(None, format!("{}: {doubt}", seen.id));
+        }
         match facts.arrays.iter_mut().find(|array| array.id == seen.id) {
             Some(array) => join(array, &seen, imsm(array, &containers)),
             None => facts.arrays.push(alone(&seen)),
         }
     }
+}
+
+/// What contradicts what between `--detail` and the kernel's own list.
+fn doubts(seen: &Detail, array: Option<&Array>, listed: bool) -> Vec<String> {
+    let mut told = Vec::new();
+    let Some(array) = array else {
+        if listed {
+            told.push("mdadm shows it, and the kernel's list does not".to_owned());
+        }
+        return told;
+    };
+    if seen.state.is_empty()
+        && seen.level.as_deref() != Some("container")
+        && array.state != Some(ArrayState::Inactive)
+    {
+        told.push("mdadm tells no state of it".to_owned());
+    }
+    let has = |word: &str| seen.state.iter().any(|w| w == word);
+    let degraded = matches!(array.state, Some(ArrayState::Degraded | ArrayState::Failed));
+    // The two are read one after the other: only what a moment does not change is a contradiction.
+    if (has("degraded") || has("FAILED")) != degraded && !seen.state.is_empty() && array.op.is_none() {
+        told.push(format!("mdadm says `{}`, and the kernel's list otherwise", seen.state.join(", ")));
+    }
+    told
 }
 
 /// Whether the array is a container of Intel's metadata or lies in one: only these keep lists of bad

@@ -16,12 +16,14 @@ pub(super) fn read(text: &str, facts: &mut Facts) {
     let mut personalities = false;
     for (no, line) in lines(text) {
         let trimmed = line.trim();
-        if trimmed.starts_with("unused devices:") {
+        if trimmed.is_empty() {
+            close(&mut open, facts);
+        } else if trimmed.starts_with("unused devices:") {
             complete = true;
         } else if trimmed.starts_with("Personalities") {
             personalities = true;
         } else if let Some((name, rest)) = head(line) {
-            facts.arrays.extend(open.take().map(finish));
+            close(&mut open, facts);
             open = array(name, rest);
             if open.is_none() {
                 let mut problem = Problem::said(ProblemKind::Unparsable, line);
@@ -30,14 +32,88 @@ pub(super) fn read(text: &str, facts: &mut Facts) {
                 facts.malformed_rows.push(trimmed.to_owned());
             }
         } else if let Some(array) = &mut open {
-            detail(trimmed, array);
+            let again = array.size.is_some() && trimmed.contains(" blocks");
+            if again {
+                facts.doubt(Some(no), format!("the first line of an array is missing before line {no}"));
+            } else {
+                detail(trimmed, array);
+            }
+        } else if is_detail(trimmed) && facts.malformed_rows.is_empty() {
+            facts.doubt(Some(no), format!("line {no} belongs to no array: `{trimmed}`"));
         }
     }
-    facts.arrays.extend(open.take().map(finish));
+    close(&mut open, facts);
     if !complete {
         let known = personalities || !facts.arrays.is_empty();
         facts.fail(Problem::new(if known { ProblemKind::Truncated } else { ProblemKind::Unparsable }));
     }
+}
+
+/// Whether a line is one that only an array has.
+fn is_detail(line: &str) -> bool {
+    line.contains(" blocks") || line.starts_with("md") || (line.contains('[') && line.contains("]"))
+}
+
+/// Ends an array, and looks whether its parts agree.
+fn close(open: &mut Option<Array>, facts: &mut Facts) {
+    let Some(array) = open.take() else { return };
+    let array = finish(array);
+    for doubt in doubts(&array) {
+        facts.doubt(None, format!("{}: {doubt}", array.id));
+    }
+    facts.arrays.push(array);
+}
+
+/// Words for levels without redundancy, of which no `[n/m]` is printed.
+fn is_plain(level: &Level) -> bool {
+    match level {
+        Level::Raid0 | Level::Linear => true,
+        Level::Other(word) => word == "faulty" || word == "container",
+        _ => false,
+    }
+}
+
+/// What contradicts what within one array.
+fn doubts(array: &Array) -> Vec<String> {
+    let get = |name: &str| array.details.get(name).and_then(serde_json::Value::as_u64);
+    let active = array.details.get("active").and_then(serde_json::Value::as_bool).unwrap_or(false);
+    let mut told = Vec::new();
+    if array.size.is_none() {
+        told.push("its line with the number of blocks is missing".to_owned());
+    }
+    if !active {
+        return told;
+    }
+    let Some(level) = &array.level else {
+        told.push("it is active, and its level is missing".to_owned());
+        return told;
+    };
+    if matches!(level, Level::Other(word) if !["raid4", "multipath", "faulty", "container"].contains(&word.as_str()))
+    {
+        told.push(format!("its level `{}` is not known", array.level_raw.as_deref().unwrap_or_default()));
+    }
+    if is_plain(level) {
+        return told;
+    }
+    let slots = array.details.get("slots").and_then(serde_json::Value::as_str);
+    match (get("raid_disks"), get("working"), slots) {
+        (Some(all), Some(working), Some(slots)) => {
+            let up = slots.chars().filter(|c| *c == 'U').count();
+            if u64::try_from(slots.len()) != Ok(all) || u64::try_from(up) != Ok(working) {
+                told.push(format!("[{all}/{working}] and [{slots}] disagree"));
+            }
+            let idle = |flags: &serde_json::Value| {
+                flags.as_array().is_some_and(|list| list.iter().any(|f| f == "F" || f == "S" || f == "J"))
+            };
+            let members = array.members.iter().flatten();
+            let busy = members.filter(|m| !m.details.get("flags").is_some_and(idle)).count();
+            if u64::try_from(busy).is_ok_and(|busy| busy < working) {
+                told.push(format!("{working} members work, and only {busy} are listed"));
+            }
+        }
+        _ => told.push("how many of its members work is missing".to_owned()),
+    }
+    told
 }
 
 /// `md0 : active raid1 sdb[1](F) sda[0]`: a name in the first column, then a colon.
@@ -194,10 +270,15 @@ fn finish(mut array: Array) -> Array {
     let active = array.details.get("active").and_then(serde_json::Value::as_bool).unwrap_or(false);
     let state = match (get("raid_disks"), get("working")) {
         _ if !active => ArrayState::Inactive,
+        (None, _) | (_, None) if !array.level.as_ref().is_some_and(is_plain) => {
+            ArrayState::Other("how many of its members work is missing".to_owned())
+        }
         (Some(all), Some(working)) if working < all => {
             let level = array.level.clone().unwrap_or(Level::Other(String::new()));
             let missing = all.saturating_sub(working);
-            if missing > level.tolerates(all) && !striped_mirror_stands(&level, &array) {
+            let four = matches!(&level, Level::Other(word) if word == "raid4");
+            let bears = if four { 1 } else { level.tolerates(all) };
+            if missing > bears && !striped_mirror_stands(&level, &array) {
                 ArrayState::Failed
             } else {
                 ArrayState::Degraded

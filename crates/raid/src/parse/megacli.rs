@@ -1,10 +1,13 @@
 //! MegaCli64. Records of `Key: value` lines; the closing line is `Exit Code: 0x..`.
+mod parts;
+
 use crate::model::put;
 use crate::text::{filled, lines, number, pair, yes_no};
 use crate::{
     Array, ArrayState, Battery, Capture, Completed, Controller, Drive, DriveState, Enclosure, Facts, Level,
     Member, Problem, ProblemKind, Size, Spare, Task, TaskKind,
 };
+use parts::{battery_field, controller_field, enclosure_field};
 use serde_json::Number;
 
 /// Which record the lines belong to.
@@ -106,6 +109,9 @@ impl Reader {
         let key = key.to_ascii_lowercase();
         match key.as_str() {
             "enclosure device id" => {
+                if value.is_empty() {
+                    facts.doubt(Some(no), format!("line {no} is cut: it names no enclosure"));
+                }
                 let enclosure = filled(value).filter(|v| v != "N/A");
                 facts.drives.push(Drive {
                     controller: self.controller.clone(),
@@ -115,7 +121,12 @@ impl Reader {
                 self.at = At::Drive;
             }
             "physical disk" | "pd" => self.nested = true,
-            "virtual drive" | "virtual disk" | "cachecade virtual drive" => self.array(&key, value, facts),
+            "virtual drive" | "virtual disk" | "cachecade virtual drive" => {
+                self.array(no, &key, value, facts);
+            }
+            "number of virtual disks" | "number of virtual drives" => {
+                facts.counts.arrays.push((self.controller.clone(), number(value)));
+            }
             "controller count" => facts.controller_count = number(value),
             "batterytype" => self.battery(facts, value),
             "inquiry data" => {
@@ -125,13 +136,54 @@ impl Reader {
                     inquiry(raw.strip_prefix(' ').unwrap_or(raw).trim_end(), drive);
                 }
             }
+            "slot number" | "firmware state" if self.at != At::Drive => {
+                self.headless(no, "drive", facts);
+                self.drive(&key, value, facts);
+            }
+            "raid level" | "strip size" | "span depth" | "number of drives"
+                if self.at == At::Controller || (self.at == At::Drive && !self.nested) =>
+            {
+                self.headless(no, "array", facts);
+                array_field(&key, value, facts);
+            }
             _ => match self.at {
+                At::Drive if self.begins_again(&key, facts) => {
+                    self.headless(no, "drive", facts);
+                    self.drive(&key, value, facts);
+                }
+                At::Array
+                    if facts.arrays.last().is_some_and(|a| {
+                        (key == "raid level" && a.level_raw.is_some()) || (key == "size" && a.size.is_some())
+                    }) =>
+                {
+                    self.headless(no, "array", facts);
+                    array_field(&key, value, facts);
+                }
                 At::Drive => self.drive(&key, value, facts),
                 At::Array => array_field(&key, value, facts),
                 At::Battery => battery_field(&key, value, facts),
                 At::Enclosure => enclosure_field(&key, value, facts),
                 At::Controller => controller_field(&key, value, facts),
             },
+        }
+    }
+
+    /// A field that a record has once, for the second time: the first line of the next one is missing.
+    fn begins_again(&self, key: &str, facts: &Facts) -> bool {
+        let Some(drive) = facts.drives.last() else { return false };
+        (key == "slot number" && drive.slot.is_some())
+            || (key == "firmware state" && drive.state_raw.is_some())
+    }
+
+    /// Fields without the line that their record begins with: a record of their own, and a doubt.
+    fn headless(&mut self, no: usize, what: &str, facts: &mut Facts) {
+        facts.doubt(Some(no), format!("the first line of a {what} is missing before line {no}"));
+        if what == "drive" {
+            facts.drives.push(Drive { controller: self.controller.clone(), ..Drive::default() });
+            self.at = At::Drive;
+        } else {
+            facts.arrays.push(Array { controller: self.controller.clone(), ..Array::default() });
+            self.at = At::Array;
         }
     }
 
@@ -208,8 +260,13 @@ impl Reader {
         self.nested = false;
     }
 
-    fn array(&mut self, key: &str, value: &str, facts: &mut Facts) {
-        let Some(id) = number(value) else { return };
+    fn array(&mut self, no: usize, key: &str, value: &str, facts: &mut Facts) {
+        let Some(id) = number(value) else { return self.headless(no, "array", facts) };
+        if value.contains('(') != value.contains(')')
+            || !(value.contains('(') || key.starts_with("virtual disk"))
+        {
+            facts.doubt(Some(no), format!("line {no} is cut: `{value}` names no target"));
+        }
         let mut array = Array { controller: self.controller.clone(), id: id.to_string(), ..Array::default() };
         if let Some(target) = after(&value.to_ascii_lowercase(), "target id:") {
             put(&mut array.details, "target", target);
@@ -459,100 +516,5 @@ fn level(value: &str, spans: u64) -> Level {
         (Some("6"), false) => Level::Raid6,
         (Some("6"), true) => Level::Raid60,
         _ => Level::Other(value.to_owned()),
-    }
-}
-
-fn battery_field(key: &str, value: &str, facts: &mut Facts) {
-    let Some(battery) = facts.bbu.last_mut() else { return };
-    let details = &mut battery.details;
-    match key {
-        "voltage" | "temperature" => {
-            if let Some(n) = number(value) {
-                put(details, if key == "voltage" { "voltage_mv" } else { "temperature_c" }, n);
-            }
-        }
-        "battery state" => battery.state_raw = Some(value.to_owned()),
-        "charging status" => put(details, "charging", value),
-        "battery pack missing" => {
-            if let Some(yes) = yes_no(value) {
-                put(details, "pack_missing", yes);
-            }
-        }
-        "battery replacement required" => battery.replace_required = yes_no(value),
-        "learn cycle active" => {
-            if let Some(yes) = yes_no(value) {
-                put(details, "learn_active", yes);
-            }
-        }
-        "remaining capacity low" => {
-            if let Some(yes) = yes_no(value) {
-                put(details, "remaining_capacity_low", yes);
-            }
-        }
-        "relative state of charge" => {
-            if let Some(n) = number(value) {
-                put(details, "charge_relative_pct", n);
-            }
-        }
-        "absolute state of charge" => {
-            if let Some(n) = number(value) {
-                put(details, "charge_absolute_pct", n);
-            }
-        }
-        _ => {}
-    }
-}
-
-fn enclosure_field(key: &str, value: &str, facts: &mut Facts) {
-    let Some(enclosure) = facts.enclosures.last_mut() else { return };
-    let count = number(value);
-    let details = &mut enclosure.details;
-    match key {
-        "device id" => put(details, "device_id", value),
-        "number of slots" => {
-            if let Some(n) = count {
-                put(details, "slots", n);
-            }
-        }
-        "number of physical drives" => {
-            if let Some(n) = count {
-                put(details, "drives", n);
-            }
-        }
-        "status" => enclosure.status_raw = Some(value.to_owned()),
-        "enclosure type" => put(details, "type", value),
-        _ => {}
-    }
-}
-
-fn controller_field(key: &str, value: &str, facts: &mut Facts) {
-    let Some(controller) = facts.controllers.last_mut() else { return };
-    let name = match key {
-        "product name" => {
-            controller.model = filled(value);
-            return;
-        }
-        "serial no" => {
-            controller.serial = Some(value.to_owned());
-            return;
-        }
-        "fw version" => {
-            controller.firmware = filled(value);
-            return;
-        }
-        "fw package build" => return put(&mut controller.details, "firmware_package", value),
-        "memory" | "memory size" => return put(&mut controller.details, "memory", value),
-        "bbu" => return put(&mut controller.details, "bbu_raw", value),
-        "virtual drives" => "vd_total",
-        "degraded" => "vd_degraded",
-        "offline" => "vd_offline",
-        "physical devices" => "pd_total",
-        "disks" => "disks",
-        "critical disks" => "pd_critical",
-        "failed disks" => "pd_failed",
-        _ => return,
-    };
-    if let Some(n) = number(value) {
-        put(&mut controller.details, name, n);
     }
 }

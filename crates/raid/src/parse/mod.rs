@@ -1,6 +1,7 @@
 //! From captures to facts: one module per family of tools.
 mod arcconf;
 mod areca;
+mod checks;
 mod hp;
 mod json;
 mod mdadm;
@@ -27,6 +28,7 @@ pub fn parse(tool: Tool, captures: &[Capture]) -> Facts {
             }
         }
     }
+    checks::all(tool, &mut facts);
     if captures.len() == 1
         && let Some(error) = &mut facts.error
     {
@@ -37,6 +39,11 @@ pub fn parse(tool: Tool, captures: &[Capture]) -> Facts {
 
 fn one(tool: Tool, capture: &Capture, facts: &mut Facts) {
     let text = capture.text();
+    let doubts = facts.doubts.len();
+    if let Some(at) = text.find('\u{fffd}') {
+        let line = text.get(..at).map_or(0, |head| head.matches('\n').count()).saturating_add(1);
+        facts.doubt(Some(line), format!("bytes in {} are no text", capture.name));
+    }
     let before = facts.more_errors.len().saturating_add(usize::from(facts.error.is_some()));
     if text.trim().is_empty() {
         if matches!(tool, Tool::Megacli | Tool::Arcconf | Tool::Areca) {
@@ -67,6 +74,9 @@ fn one(tool: Tool, capture: &Capture, facts: &mut Facts) {
             Tool::TwCli => tw_cli::read(capture, &text, facts),
             Tool::Mdadm | Tool::Mdstat => mdstat::read(&text, facts),
         }
+    }
+    for doubt in facts.doubts.iter_mut().skip(doubts) {
+        doubt.capture.get_or_insert_with(|| capture.name.clone());
     }
     // Whatever this capture complained of is its own.
     for problem in facts.error.iter_mut().chain(facts.more_errors.iter_mut()).skip(before) {

@@ -31,6 +31,16 @@ pub(super) fn read(text: &str, facts: &mut Facts) {
         return facts.fail(Problem::said(ProblemKind::Unparsable, "no `Controllers` in the document"));
     };
     for element in list.items() {
+        let unknown = element
+            .entries()
+            .iter()
+            .find(|(key, _)| !["Command Status", "Response Data"].contains(&key.trim()));
+        if let Some((key, _)) = unknown {
+            facts.doubt(None, format!("`{key}` is no part of an answer"));
+        }
+        if element.get("Command Status").is_none() {
+            facts.doubt(None, "an answer has no `Command Status`".to_owned());
+        }
         let controller = status(element.get("Command Status"), facts);
         if let Some(data) = element.get("Response Data") {
             response(data, controller.as_deref(), facts);
@@ -73,6 +83,15 @@ pub(super) fn outcome(result: Completed, facts: &mut Facts) {
         let kind = match () {
             () if lower.contains("no controller found") => ProblemKind::NoController,
             () if lower.contains("absent") => ProblemKind::ComponentAbsent,
+            () if lower.contains("no drive found")
+                || lower.contains("no drives found")
+                || lower.contains("no device found") =>
+            {
+                ProblemKind::NoDrives
+            }
+            () if lower.contains("no vd found") || lower.contains("no vds have been configured") => {
+                ProblemKind::NoLogicalDrives
+            }
             () if lower.contains("un-supported")
                 || lower.contains("unsupported")
                 || lower.contains("not supported") =>
@@ -99,6 +118,12 @@ fn response(data: &Json, controller: Option<&str>, facts: &mut Facts) {
         task(row, controller, facts);
     }
     let id = controller.map(str::to_owned);
+    if let Some(count) = data.count("Physical Drives") {
+        facts.counts.drives.push((id.clone(), Some(count)));
+    }
+    if let Some(count) = data.count("Virtual Drives") {
+        facts.counts.arrays.push((id.clone(), Some(count)));
+    }
     if let Some(about) = about(data) {
         facts.controllers.push(Controller { id: id.clone().unwrap_or_default(), ..about });
     }
@@ -178,6 +203,11 @@ fn walk(data: &Json, controller: &Option<String>, facts: &mut Facts) {
                     let _known = volume(&Cells::Json(row), controller, facts);
                 } else if row.get("EID:Slt").is_some() {
                     let _known = drive(&Cells::Json(row), controller, facts);
+                } else if row.get("Intf").is_some() && row.get("Model").is_some() {
+                    // A drive of which the address is missing.
+                    facts.malformed_rows.push(row.value().to_string());
+                } else if row.get("TYPE").is_some() && row.get("Consist").is_some() {
+                    facts.malformed_rows.push(row.value().to_string());
                 }
             }
         }
@@ -230,7 +260,10 @@ pub(super) fn drive(cells: &Cells<'_>, controller: &Option<String>, facts: &mut 
         return Some(key);
     }
     let (enclosure, slot) = key.split_once(':')?;
-    let mut state_raw = cells.get("State")?;
+    let Some(mut state_raw) = cells.get("State") else {
+        facts.malformed_rows.push(cells.raw());
+        return None;
+    };
     if let Some(status) = cells.get("Status") {
         // storcli2 tells configuration and condition apart.
         state_raw = format!("{state_raw}/{status}");
@@ -304,8 +337,10 @@ pub(super) fn volume(cells: &Cells<'_>, controller: &Option<String>, facts: &mut
     if facts.arrays.iter().any(|a| a.id == id && a.controller == *controller) {
         return Some(id.to_owned());
     }
-    let level_raw = cells.get("TYPE")?;
-    let state_raw = cells.get("State")?;
+    let (Some(level_raw), Some(state_raw)) = (cells.get("TYPE"), cells.get("State")) else {
+        facts.malformed_rows.push(cells.raw());
+        return None;
+    };
     let mut array = Array {
         controller: controller.clone(),
         id: id.to_owned(),

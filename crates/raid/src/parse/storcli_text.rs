@@ -10,9 +10,12 @@ pub(super) fn read(text: &str, facts: &mut Facts) {
     let text = text.replace("LU/NS Count", "LU/NS_Count");
     let mut reader = Reader::default();
     let mut previous = "";
-    for (_, line) in lines(&text) {
+    for (no, line) in lines(&text) {
         let trimmed = line.trim();
         if trimmed.is_empty() {
+            if reader.rows {
+                facts.doubt(Some(no), format!("line {no} of a table is empty"));
+            }
             continue;
         }
         if is_rule(trimmed) {
@@ -29,6 +32,9 @@ pub(super) fn read(text: &str, facts: &mut Facts) {
             reader.row(trimmed, facts);
         } else if let Some(header) = header(trimmed) {
             reader.header = header;
+        } else if is_row(trimmed) {
+            facts.doubt(Some(no), format!("line {no} is a row without a table: `{trimmed}`"));
+            reader.known = true;
         } else if let Some((key, value)) =
             trimmed.split_once(" = ").or_else(|| trimmed.strip_suffix(" =").map(|k| (k, "")))
         {
@@ -43,6 +49,15 @@ pub(super) fn read(text: &str, facts: &mut Facts) {
     } else if !reader.known && facts.error.is_none() {
         facts.fail(Problem::new(ProblemKind::Unparsable));
     }
+}
+
+/// Whether a line looks like a row of drives (`252:4 ...`) or arrays (`0/1 ...`).
+fn is_row(line: &str) -> bool {
+    let mut words = line.split_whitespace();
+    let first = words.next().unwrap_or_default();
+    let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+    let pair = first.split_once([':', '/']).is_some_and(|(a, b)| digits(a) && !b.is_empty() && digits(b));
+    pair && words.count() > 4
 }
 
 fn title_of(line: &str) -> &str {
@@ -106,6 +121,8 @@ impl Reader {
                 }
             }
             "Number of Controllers" => facts.controller_count = number(value),
+            "Physical Drives" => facts.counts.drives.push((self.controller.clone(), number(value))),
+            "Virtual Drives" => facts.counts.arrays.push((self.controller.clone(), number(value))),
             _ => self.about(key, value, facts),
         }
     }

@@ -39,9 +39,14 @@ pub(super) fn read(capture: &Capture, text: &str, facts: &mut Facts) {
             if read.is_none() {
                 facts.malformed_rows.push(trimmed.to_owned());
             }
+        } else if is_row(trimmed) {
+            facts.doubt(Some(no), format!("line {no} is a row without a table: `{trimmed}`"));
+            seen = true;
         } else if let Some(message) = complaint(trimmed) {
             seen = true;
-            let mut problem = Problem::said(ProblemKind::ToolError, message);
+            let absent = message.to_ascii_lowercase().contains("battery backup unit is not present");
+            let kind = if absent { ProblemKind::ComponentAbsent } else { ProblemKind::ToolError };
+            let mut problem = Problem::said(kind, message);
             problem.line = Some(no);
             facts.fail(problem);
         }
@@ -67,6 +72,13 @@ fn named_controller(cmd: &str) -> Option<String> {
 
 fn complaint(line: &str) -> Option<&str> {
     line.strip_prefix("Error:").or_else(|| line.strip_prefix("error:")).map(str::trim)
+}
+
+/// Whether a line looks like a row of units, ports or controllers.
+fn is_row(line: &str) -> bool {
+    let word = line.split_whitespace().next().unwrap_or_default();
+    let id = word.strip_prefix(['u', 'p', 'c']).unwrap_or_default();
+    !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit()) && line.split_whitespace().count() > 3
 }
 
 fn header_of(line: &str) -> Option<Vec<&str>> {
@@ -211,6 +223,10 @@ fn port(cells: &Cells<'_>, named: &Option<String>, facts: &mut Facts) -> Option<
     let word = cell(cells, &["Status"])?;
     if facts.drive_at(named.as_deref(), &key).is_some() {
         return Some(());
+    }
+    if let Some(n) = key.strip_prefix('p').and_then(number) {
+        let list = format!("ports of {}", named.as_deref().unwrap_or("the controller"));
+        facts.counts.rows.entry(list).or_default().push(n);
     }
     if word == "NOT-PRESENT" || word == "NO-DEVICE" {
         if !facts.empty_slots.contains(&key) {
