@@ -24,6 +24,7 @@ mod answer;
 mod apply;
 mod capture;
 mod change;
+mod details;
 mod facts;
 mod health;
 mod matching;
@@ -44,12 +45,11 @@ pub use answer::{Verdict, judge, words};
 pub use apply::{ApplyError, Done, Doubt, apply, run};
 pub use capture::Capture;
 pub use change::{Change, ChangeError, NewArray, Place, commands, shown};
+pub use details::Details;
 pub use facts::{Difference, compare, render};
 pub use health::{Finding, Severity, health};
 pub use matching::{MatchedBy, array_of, device_of, device_of_drive, is_of, unmatched};
-pub use model::{
-    Array, Battery, Completed, Controller, Details, Drive, Enclosure, Facts, Group, Member, Task,
-};
+pub use model::{Array, Battery, Completed, Controller, Drive, Enclosure, Facts, Group, Member, Task};
 pub use parse::parse;
 pub use plan::{Plan, PlanError, Surroundings, array_of_drive, plan};
 pub use problem::{Problem, ProblemKind};

@@ -1,11 +1,10 @@
 //! What all tools tell, in one shape. Field names are those of the facts document.
-use crate::{ArrayState, DriveState, Level, Problem, Size, Spare, TaskKind};
+use crate::{ArrayState, Details, DriveState, Level, Problem, Size, Spare, TaskKind};
 use serde::Serialize;
 use serde_json::{Number, Value};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-
-/// What only one tool prints, by name.
-pub type Details = BTreeMap<String, Value>;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Everything that the captures of one case tell.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -290,11 +289,18 @@ pub(crate) struct Counts {
     pub(crate) rows: BTreeMap<String, Vec<u64>>,
 }
 
-/// Finds drives by controller and key without going through the list each time.
+/// Finds drives by controller and key without going through the list each time: by the hash of both,
+/// which the drive that is found then confirms.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct DriveIndex {
-    places: HashMap<String, usize>,
+    places: HashMap<u64, usize>,
     done: usize,
+}
+
+fn hash(controller: Option<&str>, key: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (controller, key).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// It holds nothing that the list does not hold.
@@ -307,15 +313,20 @@ impl PartialEq for DriveIndex {
 impl Facts {
     /// Where a drive is in the list.
     pub(crate) fn drive_at(&mut self, controller: Option<&str>, key: &str) -> Option<usize> {
-        let name = |controller: Option<&str>, key: &str| format!("{}\0{key}", controller.unwrap_or("\0"));
         if self.index.done > self.drives.len() {
             self.index = DriveIndex::default();
         }
         for (at, drive) in self.drives.iter().enumerate().skip(self.index.done) {
-            self.index.places.entry(name(drive.controller.as_deref(), &drive.key)).or_insert(at);
+            self.index.places.entry(hash(drive.controller.as_deref(), &drive.key)).or_insert(at);
         }
         self.index.done = self.drives.len();
-        self.index.places.get(&name(controller, key)).copied()
+        let is = |d: &Drive| d.key == key && d.controller.as_deref() == controller;
+        let at = self.index.places.get(&hash(controller, key)).copied()?;
+        match self.drives.get(at) {
+            Some(drive) if is(drive) => Some(at),
+            // Two of one hash.
+            _ => self.drives.iter().position(is),
+        }
     }
 
     /// Keeps what contradicts the rest. Each is told once.
@@ -339,6 +350,6 @@ impl Facts {
 }
 
 /// Sets a detail.
-pub(crate) fn put(details: &mut Details, name: &str, value: impl Into<Value>) {
-    details.insert(name.to_owned(), value.into());
+pub(crate) fn put(details: &mut Details, name: impl Into<Cow<'static, str>>, value: impl Into<Value>) {
+    details.insert(name, value.into());
 }

@@ -1,4 +1,5 @@
 //! Reading lines, pairs and tables.
+use std::borrow::Cow;
 
 /// Lines with their number from 1.
 pub(crate) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
@@ -56,8 +57,8 @@ pub(crate) fn is_rule(line: &str) -> bool {
 /// One row of a table whose columns are told apart by blanks. At most one column, `free`, may hold
 /// blanks itself: columns before it are counted from the left, those after it from the right, so that
 /// neither padding nor a shifted column matters. A size (`278.464 GB`) counts as one cell.
-pub(crate) fn row<'a>(header: &[&'a str], free: &str, line: &str) -> Option<Vec<(&'a str, String)>> {
-    let cells = cells(line);
+pub(crate) fn row<'a>(header: &[&'a str], free: &str, line: &'a str) -> Option<Vec<(&'a str, Cow<'a, str>)>> {
+    let cells = cells(line, header.len());
     let at = header.iter().position(|name| *name == free).unwrap_or(header.len());
     let after = header.len().saturating_sub(at).saturating_sub(1);
     let after = if at == header.len() { 0 } else { after };
@@ -68,35 +69,63 @@ pub(crate) fn row<'a>(header: &[&'a str], free: &str, line: &str) -> Option<Vec<
     let mut row = Vec::with_capacity(header.len());
     for (i, name) in header.iter().enumerate() {
         let value = if i < at {
-            cells.get(i)?.clone()
+            Cow::Borrowed(*cells.get(i)?)
         } else if i == at {
-            cells.get(at..tail)?.join(" ")
+            joined(cells.get(at..tail)?, line)
         } else {
-            cells.get(tail.saturating_add(i.saturating_sub(at)).saturating_sub(1))?.clone()
+            Cow::Borrowed(*cells.get(tail.saturating_add(i.saturating_sub(at)).saturating_sub(1))?)
         };
         row.push((*name, value));
     }
     Some(row)
 }
 
-fn cells(line: &str) -> Vec<String> {
-    let mut cells: Vec<String> = Vec::new();
-    for word in line.split_whitespace() {
+/// Several cells as one text with single blanks.
+fn joined<'a>(cells: &[&'a str], line: &'a str) -> Cow<'a, str> {
+    let (Some(first), Some(last)) = (cells.first(), cells.last()) else { return Cow::Borrowed("") };
+    let start = offset(line, first);
+    let end = offset(line, last).saturating_add(last.len());
+    match line.get(start..end) {
+        Some(text) if !text.contains("  ") && !text.contains('\t') => Cow::Borrowed(text),
+        _ => Cow::Owned(cells.join(" ")),
+    }
+}
+
+/// Where a part of a line begins.
+fn offset(line: &str, part: &str) -> usize {
+    part.as_ptr().addr().saturating_sub(line.as_ptr().addr())
+}
+
+fn cells(line: &str, about: usize) -> Vec<&str> {
+    let mut cells: Vec<&str> = Vec::with_capacity(about.saturating_add(4));
+    for word in line.split_ascii_whitespace() {
         let unit = matches!(word, "KB" | "MB" | "GB" | "TB" | "PB" | "KiB" | "MiB" | "GiB" | "TiB" | "PiB");
         match cells.last_mut() {
-            Some(last) if unit && last.parse::<f64>().is_ok() => {
-                last.push(' ');
-                last.push_str(word);
+            Some(last) if unit && is_number(last) => {
+                let start = offset(line, last);
+                let end = offset(line, word).saturating_add(word.len());
+                // With one blank between number and unit, as they are printed.
+                match line
+                    .get(start..end)
+                    .filter(|text| text.len() == last.len().saturating_add(word.len()).saturating_add(1))
+                {
+                    Some(both) => *last = both,
+                    None => cells.push(word),
+                }
             }
-            _ => cells.push(word.to_owned()),
+            _ => cells.push(word),
         }
     }
     cells
 }
 
+fn is_number(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_digit()) && text.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+}
+
 /// The cell of a column.
-pub(crate) fn cell<'a>(row: &'a [(&str, String)], names: &[&str]) -> Option<&'a str> {
-    row.iter().find(|(name, _)| names.contains(name)).map(|(_, value)| value.as_str())
+pub(crate) fn cell<'a>(row: &'a [(&str, Cow<'_, str>)], names: &[&str]) -> Option<&'a str> {
+    row.iter().find(|(name, _)| names.contains(name)).map(|(_, value)| value.as_ref())
 }
 
 #[cfg(test)]

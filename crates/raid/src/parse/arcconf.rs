@@ -255,7 +255,7 @@ impl Reader {
             | "logical drives/failed/degraded" => {
                 for (name, part) in ["ld_total", "ld_failed", "ld_degraded"].iter().zip(value.split('/')) {
                     if let Some(n) = number(part) {
-                        put(&mut controller.details, name, n);
+                        put(&mut controller.details, *name, n);
                     }
                 }
             }
@@ -354,7 +354,7 @@ fn array(key: &str, value: &str, facts: &mut Facts) {
         "disk name" => array.os_device = value.split_whitespace().next().and_then(filled),
         "write-cache setting" => put(&mut array.cache, "write_raw", value),
         "write-cache mode" | "caching" => {
-            array.cache.entry("write_raw".to_owned()).or_insert_with(|| value.into());
+            let _mode = array.cache.get_or("write_raw", || value.into());
         }
         "write-cache status" => put(&mut array.cache, "write_status_raw", value),
         _ => {

@@ -2,7 +2,7 @@
 //! arrays and the controller's own totals, members and the units that they name.
 use crate::{Array, ArrayState, DriveState, Facts, Level, Tool};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 pub(super) fn all(tool: Tool, facts: &mut Facts) {
     // Without a list, or cut in the middle, nothing can agree.
@@ -40,38 +40,44 @@ fn records(tool: Tool, facts: &Facts, told: &mut Vec<String>) {
             | Tool::Hpacucli
             | Tool::Ssacli
     );
-    let mut seen = BTreeSet::new();
+    let mut seen = HashSet::new();
+    let mut bare = false;
     for drive in &facts.drives {
-        let about = name("drive", drive.controller.as_deref(), &drive.key);
+        let about = || name("drive", drive.controller.as_deref(), &drive.key);
         let (_, last) = drive.key.rsplit_once([':', ',']).unwrap_or(("", drive.key.as_str()));
         if last.is_empty() || (tool == Tool::Megacli && drive.slot.is_none()) {
-            told.push(format!("{about} has no address"));
+            told.push(format!("{} has no address", about()));
         } else if !seen.insert((&drive.controller, &drive.key)) {
-            told.push(format!("{about} is listed twice"));
+            told.push(format!("{} is listed twice", about()));
         }
         match &drive.state {
-            None => told.push(format!("the state of {about} is missing")),
+            None => told.push(format!("the state of {} is missing", about())),
             // Controllers without RAID print a dash.
             Some(DriveState::Other(word)) if word == "-" => {}
-            Some(DriveState::Other(word)) => told.push(format!("the state `{word}` of {about} is not known")),
+            Some(DriveState::Other(word)) => {
+                told.push(format!("the state `{word}` of {} is not known", about()))
+            }
             Some(_) => {}
         }
-        if named && drive.controller.as_deref().is_none_or(str::is_empty) {
-            told.push("drives are listed without their controller".to_owned());
-        }
+        bare |= named && drive.controller.as_deref().is_none_or(str::is_empty);
     }
-    let mut seen = BTreeSet::new();
+    if bare {
+        told.push("drives are listed without their controller".to_owned());
+    }
+    let mut seen = HashSet::new();
     for array in &facts.arrays {
-        let about = name("array", array.controller.as_deref(), &array.id);
+        let about = || name("array", array.controller.as_deref(), &array.id);
         if array.id.is_empty() {
-            told.push(format!("{about} has no number"));
+            told.push(format!("{} has no number", about()));
         } else if !seen.insert((&array.controller, &array.id)) && tool != Tool::Megacli {
-            told.push(format!("{about} is listed twice"));
+            told.push(format!("{} is listed twice", about()));
         }
         match &array.state {
             None if array.level == Some(Level::Cachecade) => {}
-            None => told.push(format!("the state of {about} is missing")),
-            Some(ArrayState::Other(word)) => told.push(format!("the state `{word}` of {about} is not known")),
+            None => told.push(format!("the state of {} is missing", about())),
+            Some(ArrayState::Other(word)) => {
+                told.push(format!("the state `{word}` of {} is not known", about()))
+            }
             Some(_) => {}
         }
         if named && array.controller.as_deref().is_none_or(str::is_empty) {

@@ -5,7 +5,6 @@ use crate::{
     Array, ArrayState, Battery, Controller, Drive, DriveState, Facts, Group, Level, Member, Problem,
     ProblemKind, Size, Spare, Task, TaskKind,
 };
-use std::collections::BTreeSet;
 
 /// What the lines belong to.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,8 +25,8 @@ pub(super) fn read(text: &str, facts: &mut Facts) {
         controller: None,
         group: None,
         place: Place::Unknown,
-        detailed: BTreeSet::new(),
-        listed: BTreeSet::new(),
+        detailed: Vec::new(),
+        listed: Vec::new(),
         tolerance: None,
     };
     let lines: Vec<&str> = text.lines().collect();
@@ -57,7 +56,9 @@ pub(super) fn read(text: &str, facts: &mut Facts) {
     seen |= reader.controller.is_some();
     if !seen {
         facts.fail(Problem::new(ProblemKind::Unparsable));
-    } else if !reader.detailed.is_empty() && reader.listed.iter().any(|key| !reader.detailed.contains(key)) {
+    } else if !reader.detailed.is_empty()
+        && reader.listed.iter().enumerate().any(|(at, yes)| *yes && reader.detailed.get(at) != Some(&true))
+    {
         // No closing line: that a listed drive has no details is the only sign.
         facts.fail(Problem::new(ProblemKind::Truncated));
     }
@@ -102,8 +103,9 @@ struct Reader {
     controller: Option<String>,
     group: Option<String>,
     place: Place,
-    detailed: BTreeSet<String>,
-    listed: BTreeSet<String>,
+    /// Drives with details, and drives of a list, by their place.
+    detailed: Vec<bool>,
+    listed: Vec<bool>,
     /// How many arrays there were when the last one's level was read.
     tolerance: Option<usize>,
 }
@@ -128,7 +130,6 @@ impl Reader {
         if indent(line) > 0 && trimmed.contains(" in Slot ") && controller(trimmed, body).is_some() {
             facts.doubt(None, format!("`{trimmed}` does not begin its line: what follows may be its own"));
         }
-        let lower = trimmed.to_ascii_lowercase();
         let cut = |word: &str| word.starts_with(trimmed) && !trimmed.contains(' ');
         if self.controller.is_some() && (cut("physicaldrive") || cut("logicaldrive")) {
             facts.doubt(None, format!("a row is cut: `{trimmed}`"));
@@ -137,7 +138,7 @@ impl Reader {
             self.physical(rest, facts);
         } else if let Some(rest) = trimmed.strip_prefix("logicaldrive ") {
             self.logical(rest, facts);
-        } else if let Some(id) = lower.strip_prefix("logical drive:").filter(|_| self.group.is_some()) {
+        } else if let Some(id) = logical_drive(trimmed).filter(|_| self.group.is_some()) {
             facts.arrays.push(Array {
                 controller: self.controller.clone(),
                 id: id.trim().to_owned(),
@@ -147,11 +148,12 @@ impl Reader {
             self.at = At::Array;
         } else if let Some(letter) = array_letter(trimmed) {
             self.group(letter, trimmed, facts);
-        } else if lower == "unassigned" || lower == "hba drives" {
+        } else if trimmed.eq_ignore_ascii_case("unassigned") || trimmed.eq_ignore_ascii_case("hba drives") {
             self.group = None;
-            self.place = if lower == "unassigned" { Place::Unassigned } else { Place::Hba };
+            let free = trimmed.eq_ignore_ascii_case("unassigned");
+            self.place = if free { Place::Unassigned } else { Place::Hba };
             self.at = At::Other;
-        } else if lower == "physical drives" || other_section(trimmed) {
+        } else if trimmed.eq_ignore_ascii_case("physical drives") || other_section(trimmed) {
             if indent(line) <= 3 {
                 self.group = None;
                 self.place = Place::Unknown;
@@ -279,7 +281,7 @@ impl Reader {
                     facts.index = crate::model::DriveIndex::default();
                     return;
                 }
-                self.listed.insert(key.to_owned());
+                mark(&mut self.listed, at);
                 placed(self.place, drive);
                 let member = Member { key: Some(key.to_owned()), ..Member::default() };
                 if let Some(array) = facts.arrays.last_mut().filter(|a| of_array && a.members.is_some()) {
@@ -287,7 +289,7 @@ impl Reader {
                 }
             }
             None => {
-                self.detailed.insert(key.to_owned());
+                mark(&mut self.detailed, at);
                 placed(self.place, drive);
                 self.at = At::Drive(at);
             }
@@ -425,6 +427,22 @@ fn controller(line: &str, body: bool) -> Option<Controller> {
     };
     put(&mut controller.details, "chassis", chassis.trim());
     Some(controller)
+}
+
+/// Notes a place.
+fn mark(places: &mut Vec<bool>, at: usize) {
+    if places.len() <= at {
+        places.resize(at.saturating_add(1), false);
+    }
+    if let Some(place) = places.get_mut(at) {
+        *place = true;
+    }
+}
+
+/// The number of `Logical Drive: 1`.
+fn logical_drive(line: &str) -> Option<&str> {
+    let (key, id) = line.split_once(':')?;
+    key.eq_ignore_ascii_case("logical drive").then(|| id.trim())
 }
 
 /// The letter of `array A`, `array A (Failed)` or `Array: A`.

@@ -1,6 +1,6 @@
 //! `/proc/mdstat`. Its last line is `unused devices:`.
 use crate::model::put;
-use crate::text::{filled, lines, number};
+use crate::text::{lines, number};
 use crate::{Array, ArrayState, Facts, Level, Member, Problem, ProblemKind, Size, Task, TaskKind};
 use nom::bytes::complete::{tag, take_until, take_while1};
 use nom::character::complete::{char, digit1, space0};
@@ -152,9 +152,8 @@ fn array(name: &str, rest: &str) -> Option<Array> {
             return None;
         }
     }
-    members.sort_by_cached_key(|m: &Member| {
-        (m.key.clone(), m.details.get("number").and_then(serde_json::Value::as_u64))
-    });
+    let number = |m: &Member| m.details.get("number").and_then(serde_json::Value::as_u64);
+    members.sort_by(|a: &Member, b: &Member| a.key.cmp(&b.key).then_with(|| number(a).cmp(&number(b))));
     array.members = Some(members);
     Some(array)
 }
@@ -287,7 +286,7 @@ fn finish(mut array: Array) -> Array {
         _ => ArrayState::Optimal,
     };
     array.state = Some(state);
-    array.os_device = filled(&format!("/dev/{}", array.id));
+    array.os_device = Some(format!("/dev/{}", array.id));
     array
 }
 

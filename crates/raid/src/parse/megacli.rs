@@ -305,7 +305,7 @@ impl Reader {
                         Some(("DiskGroup", group)) => drive.disk_group = filled(group),
                         Some((word @ ("Span" | "Arm"), n)) => {
                             if let Some(n) = number(n) {
-                                put(&mut drive.details, &word.to_ascii_lowercase(), n);
+                                put(&mut drive.details, word.to_ascii_lowercase(), n);
                             }
                         }
                         _ => {}
@@ -482,13 +482,13 @@ fn array_field(key: &str, value: &str, facts: &mut Facts) {
 }
 
 fn cache(array: &mut Array, when: &str, value: &str) {
-    put(&mut array.cache, &format!("{when}_raw"), value);
+    put(&mut array.cache, format!("{when}_raw"), value);
     let write = match value.split(',').next().unwrap_or_default().trim() {
         "WriteBack" => "write_back",
         "WriteThrough" => "write_through",
         _ => return,
     };
-    put(&mut array.cache, &format!("write_{when}"), write);
+    put(&mut array.cache, format!("write_{when}"), write);
 }
 
 fn array_state(value: &str) -> ArrayState {

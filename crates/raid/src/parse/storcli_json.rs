@@ -8,14 +8,20 @@ use crate::{
     Problem, ProblemKind, Size, Spare, Task, TaskKind,
 };
 use serde_json::Value;
+use std::borrow::Cow;
 
 pub(super) fn read(text: &str, facts: &mut Facts) {
     // Models and serial numbers of broken drives can hold bytes that JSON forbids.
-    let clean: String =
-        text.chars().map(|c| if c.is_control() && c != '\n' && c != '\t' { ' ' } else { c }).collect();
+    let foul = |c: char| c.is_control() && c != '\n' && c != '\t';
+    let clean: Cow<'_, str> =
+        if text.bytes().any(|b| b < b' ' && b != b'\n' && b != b'\t') || text.contains(foul) {
+            text.chars().map(|c| if foul(c) { ' ' } else { c }).collect()
+        } else {
+            Cow::Borrowed(text)
+        };
     let start = clean.find('{').unwrap_or(0);
     let mut stream =
-        serde_json::Deserializer::from_str(clean.get(start..).unwrap_or_default()).into_iter::<Json>();
+        serde_json::Deserializer::from_str(clean.get(start..).unwrap_or_default()).into_iter::<Json<'_>>();
     let document = match stream.next() {
         Some(Ok(document)) => document,
         Some(Err(error)) => {
@@ -48,13 +54,13 @@ pub(super) fn read(text: &str, facts: &mut Facts) {
     }
 }
 
-fn status(status: Option<&Json>, facts: &mut Facts) -> Option<String> {
+fn status(status: Option<&Json<'_>>, facts: &mut Facts) -> Option<String> {
     let status = status?;
     let controller = status.text("Controller");
     let detailed: Option<Vec<Details>> = status.get("Detailed Status").map(|list| {
         list.items()
             .iter()
-            .map(|row| row.entries().iter().map(|(k, v)| (k.clone(), v.value())).collect())
+            .map(|row| row.entries().iter().map(|(k, v)| (k.clone().into_owned(), v.value())).collect())
             .collect()
     });
     outcome(
@@ -110,7 +116,7 @@ pub(super) fn outcome(result: Completed, facts: &mut Facts) {
     facts.results.push(result);
 }
 
-fn response(data: &Json, controller: Option<&str>, facts: &mut Facts) {
+fn response(data: &Json<'_>, controller: Option<&str>, facts: &mut Facts) {
     if let Some(count) = data.count("Number of Controllers") {
         facts.controller_count = Some(count);
     }
@@ -131,7 +137,7 @@ fn response(data: &Json, controller: Option<&str>, facts: &mut Facts) {
 }
 
 /// The controller's own fields: at the top with `show`, in sections with `show all`.
-fn about(data: &Json) -> Option<Controller> {
+fn about(data: &Json<'_>) -> Option<Controller> {
     let basics = data.get("Basics");
     let model = data.text("Product Name").or_else(|| basics?.text("Model"))?;
     let state_raw = data.get("Status").and_then(|s| s.text("Controller Status"));
@@ -161,7 +167,7 @@ pub(super) fn controller_state(word: &str) -> ArrayState {
     }
 }
 
-fn walk(data: &Json, controller: &Option<String>, facts: &mut Facts) {
+fn walk(data: &Json<'_>, controller: &Option<String>, facts: &mut Facts) {
     let entries = data.entries();
     for (key, value) in entries {
         let key = key.trim();
@@ -230,29 +236,36 @@ pub(super) fn battery_kind(title: &str) -> Option<&'static str> {
 
 /// A row of a table, from JSON or from text.
 pub(super) enum Cells<'a> {
-    Json(&'a Json),
-    Text(&'a [(&'a str, String)]),
+    Json(&'a Json<'a>),
+    Text(&'a [(&'a str, Cow<'a, str>)]),
 }
 
 impl Cells<'_> {
     pub(super) fn get(&self, name: &str) -> Option<String> {
+        self.read(name).map(Cow::into_owned)
+    }
+
+    /// The cell of a column, without a copy of it.
+    fn read(&self, name: &str) -> Option<Cow<'_, str>> {
         match self {
-            Self::Json(json) => json.text(name),
-            Self::Text(cells) => cells.iter().find(|(key, _)| *key == name).map(|(_, v)| v.clone()),
+            Self::Json(json) => json.get(name)?.word(),
+            Self::Text(cells) => {
+                cells.iter().find(|(key, _)| *key == name).map(|(_, v)| Cow::Borrowed(v.as_ref()))
+            }
         }
     }
 
     fn raw(&self) -> String {
         match self {
             Self::Json(json) => json.value().to_string(),
-            Self::Text(cells) => cells.iter().map(|(_, v)| v.as_str()).collect::<Vec<_>>().join(" "),
+            Self::Text(cells) => cells.iter().map(|(_, v)| v.as_ref()).collect::<Vec<_>>().join(" "),
         }
     }
 }
 
 /// A drive of a table; gives its key. A drive that is known already stays as it is.
 pub(super) fn drive(cells: &Cells<'_>, controller: &Option<String>, facts: &mut Facts) -> Option<String> {
-    let Some(key) = cells.get("EID:Slt").and_then(|text| address(&text)) else {
+    let Some(key) = cells.read("EID:Slt").and_then(|text| address(&text)) else {
         facts.malformed_rows.push(cells.raw());
         return None;
     };
@@ -268,7 +281,7 @@ pub(super) fn drive(cells: &Cells<'_>, controller: &Option<String>, facts: &mut 
         // storcli2 tells configuration and condition apart.
         state_raw = format!("{state_raw}/{status}");
     }
-    let group = cells.get("DG").unwrap_or_default();
+    let group = cells.read("DG").unwrap_or_default();
     let state = drive_state(&state_raw);
     let mut drive = Drive {
         controller: controller.clone(),
@@ -284,7 +297,7 @@ pub(super) fn drive(cells: &Cells<'_>, controller: &Option<String>, facts: &mut 
         state_raw: Some(state_raw),
         disk_group: number(&group).map(|n| n.to_string()),
         foreign: (group == "F").then_some(true),
-        size: cells.get("Size").and_then(|text| Size::binary(&text)),
+        size: cells.read("Size").and_then(|text| Size::binary(&text)),
         interface: cells.get("Intf"),
         model: cells.get("Model"),
         key: key.clone(),
@@ -350,7 +363,7 @@ pub(super) fn volume(cells: &Cells<'_>, controller: &Option<String>, facts: &mut
         level_raw: Some(level_raw),
         state: Some(array_state(&state_raw)),
         state_raw: Some(state_raw),
-        size: cells.get("Size").and_then(|text| Size::binary(&text)),
+        size: cells.read("Size").and_then(|text| Size::binary(&text)),
         ..Array::default()
     };
     if let Some(access) = cells.get("Access") {
@@ -406,7 +419,7 @@ fn write_policy(rest: &str, cache: &mut Details) {
     }
 }
 
-fn overview(row: &Json, facts: &mut Facts) {
+fn overview(row: &Json<'_>, facts: &mut Facts) {
     overview_row(&Cells::Json(row), facts);
 }
 
@@ -445,7 +458,7 @@ pub(super) fn battery(cells: &Cells<'_>, kind: &str, controller: &Option<String>
     facts.bbu.push(battery);
 }
 
-fn foreign(row: &Json, facts: &mut Facts) {
+fn foreign(row: &Json<'_>, facts: &mut Facts) {
     let mut details = Details::new();
     if let Some(group) = row.get("DG") {
         put(&mut details, "disk_group", group.value());
@@ -461,7 +474,7 @@ fn foreign(row: &Json, facts: &mut Facts) {
     facts.foreign.push(details);
 }
 
-fn task(row: &Json, controller: Option<&str>, facts: &mut Facts) {
+fn task(row: &Json<'_>, controller: Option<&str>, facts: &mut Facts) {
     let Some(target) = row.text("Drive-ID").or_else(|| row.text("VD")) else { return };
     let mut task = Task {
         controller: controller.map(str::to_owned),
@@ -487,7 +500,7 @@ fn task(row: &Json, controller: Option<&str>, facts: &mut Facts) {
     facts.ops.push(task);
 }
 
-fn drive_details(path: &str, data: &Json, controller: &Option<String>, facts: &mut Facts) {
+fn drive_details(path: &str, data: &Json<'_>, controller: &Option<String>, facts: &mut Facts) {
     let path = path.trim().trim_start_matches("Drive ");
     let Some(drive) = facts.drives.iter_mut().rfind(|d| d.controller == *controller && path_is(path, d))
     else {
@@ -534,7 +547,7 @@ fn path_is(path: &str, drive: &Drive) -> bool {
     drive.key == format!("{enclosure}:{slot}")
 }
 
-fn properties(id: &str, data: &Json, controller: &Option<String>, facts: &mut Facts) {
+fn properties(id: &str, data: &Json<'_>, controller: &Option<String>, facts: &mut Facts) {
     let Some(array) = facts.arrays.iter_mut().find(|a| a.id == id && a.controller == *controller) else {
         return;
     };

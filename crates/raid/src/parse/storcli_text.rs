@@ -5,9 +5,14 @@ use super::storcli_json::{
 use crate::text::{filled, is_rule, lines, number, row};
 use crate::{Completed, Controller, Details, Facts, Member, Problem, ProblemKind};
 use serde_json::Value;
+use std::borrow::Cow;
 
 pub(super) fn read(text: &str, facts: &mut Facts) {
-    let text = text.replace("LU/NS Count", "LU/NS_Count");
+    let text = if text.contains("LU/NS Count") {
+        Cow::Owned(text.replace("LU/NS Count", "LU/NS_Count"))
+    } else {
+        Cow::Borrowed(text)
+    };
     let mut reader = Reader::default();
     let mut previous = "";
     for (no, line) in lines(&text) {
@@ -161,8 +166,8 @@ impl Reader {
         let Some(cells) = row(&names, free, line) else {
             // The energy pack's table has titles of two words; its first columns are enough.
             if let Some(kind) = battery_kind(&self.title).filter(|_| first == "Model") {
-                let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-                let cells: Vec<(&str, String)> = names.into_iter().take(3).zip(words).collect();
+                let words = line.split_whitespace().map(Cow::Borrowed);
+                let cells: Vec<(&str, Cow<'_, str>)> = names.into_iter().take(3).zip(words).collect();
                 battery(&Cells::Text(&cells), kind, &self.controller, facts);
             } else if first != "Model" {
                 facts.malformed_rows.push(line.to_owned());
@@ -204,11 +209,11 @@ impl Reader {
     }
 }
 
-fn detailed(cells: &[(&str, String)]) -> Details {
+fn detailed(cells: &[(&str, Cow<'_, str>)]) -> Details {
     cells
         .iter()
         .map(|(name, text)| {
-            let value = text.parse::<i64>().map_or_else(|_text| Value::from(text.as_str()), Value::from);
+            let value = text.parse::<i64>().map_or_else(|_text| Value::from(text.as_ref()), Value::from);
             ((*name).to_owned(), value)
         })
         .collect()

@@ -6,6 +6,7 @@ use crate::{
     Problem, ProblemKind, Size, Spare, Task, TaskKind, size::Unit,
 };
 use serde_json::json;
+use std::borrow::Cow;
 
 pub(super) fn read(capture: &Capture, text: &str, facts: &mut Facts) {
     let named = named_controller(&capture.cmd);
@@ -122,7 +123,7 @@ fn property(rest: &str, facts: &mut Facts) -> Option<()> {
     Some(())
 }
 
-type Cells<'a> = [(&'a str, String)];
+type Cells<'a> = [(&'a str, Cow<'a, str>)];
 
 fn controller(cells: &Cells<'_>, facts: &mut Facts) -> Option<()> {
     let id = cell(cells, &["Ctl"])?.to_owned();
@@ -349,7 +350,7 @@ fn slot(cells: &Cells<'_>, facts: &mut Facts) -> Option<()> {
     let empty = status == "NO-DEVICE";
     if counted {
         if empty {
-            let list = enclosure.details.entry("empty_slots".to_owned()).or_insert_with(|| json!([]));
+            let list = enclosure.details.get_or("empty_slots", || json!([]))?;
             list.as_array_mut()?.push(json!(name));
         }
         return Some(());
@@ -365,7 +366,7 @@ fn slot(cells: &Cells<'_>, facts: &mut Facts) -> Option<()> {
             entry.insert("identify".to_owned(), json!(identify));
         }
     }
-    let list = enclosure.details.entry("slots".to_owned()).or_insert_with(|| json!([]));
+    let list = enclosure.details.get_or("slots", || json!([]))?;
     list.as_array_mut()?.push(serde_json::Value::Object(entry));
     Some(())
 }
