@@ -188,7 +188,7 @@ fn unprinted(c: &mut Config) {
 }
 
 #[test]
-fn drbdadm_accepts_and_reads_back_500_configurations() {
+fn drbdadm_accepts_and_reads_back_configurations() {
     let Ok(name) = Command::new("hostname").output() else {
         return println!("skipped: drbdadm: no `hostname`");
     };
@@ -196,12 +196,13 @@ fn drbdadm_accepts_and_reads_back_500_configurations() {
     let version = Command::new("drbdadm").arg("--version").output();
     if !version.is_ok_and(|v| v.status.success()) {
         return println!(
-            "skipped: drbdadm_accepts_and_reads_back_500_configurations: drbd-utils is not installed"
+            "skipped: drbdadm_accepts_and_reads_back_configurations: drbd-utils is not installed"
         );
     }
     let dir = tempfile::tempdir().unwrap();
     let mut seen = BTreeMap::new();
-    let wanted: u64 = std::env::var("ESOS_ORACLE").ok().and_then(|n| n.parse().ok()).unwrap_or(500);
+    // As many as the issue asks for in the slow run, a tenth else.
+    let wanted = if std::env::var("ESOS_VM").is_ok_and(|v| v == "all") { 500 } else { 50 };
     for seed in 0..wanted {
         let config = config(seed, &here, &mut seen);
         let text = config.to_conf().unwrap();
