@@ -26,6 +26,8 @@ pub(crate) enum Verb {
     Check(Check),
     /// Write a filtered, compressed dump of a core, its log and its manifest; nothing is overwritten
     Save(Save),
+    /// Make another form of a dump: packed or filtered anew, an ELF core, or the flattened stream for pipes
+    Convert(Convert),
     /// Print the kernel's log out of a core or a dump
     Dmesg {
         /// `/proc/vmcore`, an ELF core, a kdump-compressed dump, or the name of a dump of this box
@@ -116,6 +118,35 @@ pub(crate) struct Save {
     /// The greatest size of the dump; what is needed least is dropped
     #[arg(long, value_name = "BYTES")]
     pub(crate) max_size: Option<u64>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Convert {
+    /// A kdump-compressed dump, flattened or not, or the name of a dump of this box
+    pub(crate) file: PathBuf,
+    /// The new file; `-` writes to standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Its form
+    #[arg(long, value_enum, default_value = "kdump")]
+    pub(crate) format: Format,
+    /// Pages to leave out, as for `save`; those of the dump if not given
+    #[arg(long)]
+    pub(crate) level: Option<Level>,
+    /// zstd, lzo, snappy, zlib or none
+    #[arg(long, default_value = "zstd")]
+    pub(crate) compress: Codec,
+}
+
+/// A form of a dump.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// kdump-compressed
+    Kdump,
+    /// An ELF core, packed not at all
+    Elf,
+    /// The kdump-compressed form as a stream (`makedumpfile -R` reads it)
+    Flat,
 }
 
 impl Tool for Args {

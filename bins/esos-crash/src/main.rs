@@ -2,6 +2,7 @@
 mod args;
 mod arm;
 mod check;
+mod convert;
 mod files;
 mod logs;
 mod look;
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
             Verb::Arm(arm) => arm::arm(arm, ui),
             Verb::Disarm => arm::disarm(ui),
             Verb::Status => status::status(ui),
+            Verb::Convert(args) => convert::run(args, ui),
             Verb::Check(check) => check::check(check, ui),
             Verb::Report { file, out } => {
                 let (file, _store) = logs::file_or_name(file, ui);

@@ -86,3 +86,36 @@ fn a_core_is_saved_checked_and_read() {
     assert!(String::from_utf8_lossy(&damaged.stdout).contains("checksum"), "{damaged:?}");
     assert_eq!(crash(&["show", &format!("{dump}.dmesg")]).status.code(), Some(3));
 }
+
+/// ELF, flattened and packed anew: every form gives the log, and the pages of the dump.
+#[test]
+fn a_dump_takes_other_forms() {
+    let dir = TempDir::new("convert").unwrap();
+    let name = |n: &str| dir.path().join(n).to_str().unwrap().to_owned();
+    let (core, dump) = (name("vmcore"), name("one"));
+    unpack(Path::new(&core));
+    json(&["save", &core, "--out", &dump, "--level", "23", "--compress", "lzo", "--json"]);
+    let log = std::fs::read(format!("{dump}.dmesg")).unwrap();
+    let pages = |file: &str| json(&["show", file, "--json"])["data"]["pages"].as_u64().unwrap();
+
+    let (elf, flat, back, again) = (name("elf"), name("flat"), name("back"), name("again"));
+    json(&["convert", &dump, "--out", &elf, "--format", "elf", "--json"]);
+    assert_eq!(pages(&elf), pages(&dump));
+    assert!(crash(&["dmesg", &elf]).stdout == log);
+
+    let stream = crash(&["convert", &dump, "--out", "-", "--format", "flat"]);
+    assert!(stream.status.success());
+    std::fs::write(&flat, &stream.stdout).unwrap();
+    json(&["convert", &flat, "--out", &back, "--json"]);
+    assert!(std::fs::read(&back).unwrap() == std::fs::read(&dump).unwrap());
+    std::fs::write(&flat, &stream.stdout[..stream.stdout.len() / 2]).unwrap();
+    let cut = crash(&["convert", &flat, "--out", &name("cut")]);
+    assert_eq!(cut.status.code(), Some(3), "{cut:?}");
+
+    json(&["convert", &dump, "--out", &again, "--level", "31", "--json"]);
+    let direct = name("direct");
+    json(&["save", &core, "--out", &direct, "--level", "31", "--json"]);
+    assert_eq!(pages(&again), pages(&direct));
+    assert!(crash(&["dmesg", &again]).stdout == log);
+    assert_eq!(crash(&["convert", &dump, "--out", &again]).status.code(), Some(5));
+}

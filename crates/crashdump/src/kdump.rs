@@ -121,6 +121,27 @@ impl<S: ReadAt> KdumpFile<S> {
         self.status & INCOMPLETE != 0
     }
 
+    /// The frames of window `n` that the file has.
+    pub(crate) fn dumped(&self, n: u64) -> Result<Bitmap, CoreError> {
+        self.bitmap(self.layout.dumped(), n)
+    }
+
+    /// All ELF notes, as the core had them.
+    ///
+    /// # Errors
+    /// [`CoreError`] where the file does not have what its header says.
+    pub fn notes(&self) -> Result<Vec<u8>, CoreError> {
+        let mut places = [0; 16];
+        exact(&self.source, &mut places, PAGE + 48)?;
+        let (at, len) = (u64_at(&places, 0).unwrap_or(0), u64_at(&places, 8).unwrap_or(0));
+        if len > MAX_INFO * 16 {
+            return Err(CoreError::TooMany { what: "bytes of notes", found: len, limit: MAX_INFO * 16 });
+        }
+        let mut notes = vec![0; len as usize];
+        exact(&self.source, &mut notes, at)?;
+        Ok(notes)
+    }
+
     /// The file below.
     pub(crate) fn source(&self) -> &S {
         &self.source
