@@ -1,7 +1,8 @@
 //! Hostile cores: the recorded core with damage of every kind goes through the commands, each under limits of the kernel:
 //! 10 s of processor time, 64 MiB of memory. An error is fine, an end by a signal or a panic is not.
 //!
-//! `ESOS_FUZZ_SECONDS` says for how long (default 3), `ESOS_FUZZ_SEED` with which damage.
+//! `ESOS_FUZZ_SECONDS` says for how long (default 3), `ESOS_FUZZ_SEED` with which damage, `ESOS_FUZZ_PROGRAM` with which
+//! build of `esos-crash` (a release build does ten times as many).
 #![allow(clippy::unwrap_used, reason = "this is a test, its helpers too")]
 use esos_hostfs::TempDir;
 use std::fs::File;
@@ -100,9 +101,15 @@ fn damage(file: &File, len: u64, blocks: &[u64], random: &mut Random) -> Vec<(u6
 }
 
 fn run(dir: &Path, args: &[&str]) -> String {
-    let command = ["--", env!("CARGO_BIN_EXE_esos-crash")];
-    let out =
-        Command::new("prlimit").args(LIMITS).args(command).args(args).current_dir(dir).output().unwrap();
+    let program = std::env::var("ESOS_FUZZ_PROGRAM");
+    let program = program.as_deref().unwrap_or(env!("CARGO_BIN_EXE_esos-crash"));
+    let out = Command::new("prlimit")
+        .args(LIMITS)
+        .args(["--", program])
+        .args(args)
+        .current_dir(dir)
+        .output()
+        .unwrap();
     let said = String::from_utf8_lossy(&out.stderr).into_owned();
     // 101 is a panic of Rust; none is a signal: time, memory, a fault.
     assert!(out.status.code().is_some_and(|c| c < 10), "{args:?} {}: {said}", out.status);
