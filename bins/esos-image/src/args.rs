@@ -219,6 +219,9 @@ pub(crate) struct BuildArgs {
     /// Write esos.img only, not esos.img.zst
     #[arg(long)]
     pub(crate) no_compress: bool,
+    /// For Secure Boot: Debian's signed shim and GRUB, instead of a GRUB of our own
+    #[arg(long)]
+    pub(crate) secure_boot: bool,
     /// Sign the system with a secret key of minisign; boxes of this image trust it
     #[arg(long, value_name = "FILE")]
     pub(crate) sign_key: Option<PathBuf>,
@@ -238,7 +241,10 @@ pub(crate) struct RunArgs {
     /// bios or uefi
     #[arg(long, default_value = "bios")]
     pub(crate) firmware: Firmware,
-    /// usb, virtio or sata
+    /// UEFI with Secure Boot on and Microsoft's keys enrolled
+    #[arg(long)]
+    pub(crate) secure_boot: bool,
+    /// usb, virtio, sata or cdrom
     #[arg(long, default_value = "usb")]
     pub(crate) bus: Bus,
     /// Memory of the machine in MiB

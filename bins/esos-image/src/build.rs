@@ -17,7 +17,10 @@ use crate::talk::Talk;
 
 /// `build`.
 pub(crate) fn build(args: BuildArgs, ui: &mut Ui) -> Result<Exit, Failure> {
-    let manifest = manifest(&args.source)?;
+    let mut manifest = manifest(&args.source)?;
+    if args.secure_boot {
+        manifest.image.extend(assemble::SECURE_BOOT.map(str::to_owned));
+    }
     let opened = open(&args.source)?;
     let wanted = wanted(&args.source, &manifest, args.lock.as_deref())?;
     let bin_dir = bin_dir(args.bin_dir.as_deref())?;
@@ -43,6 +46,7 @@ pub(crate) fn build(args: BuildArgs, ui: &mut Ui) -> Result<Exit, Failure> {
         compress: !args.no_compress,
         minimum: args.minimum_version.clone(),
         signer: signer(&args)?,
+        secure_boot: args.secure_boot,
     };
     let frames = DirCache::new(&opened.cache.join("frames"));
     let doors = Doors {

@@ -11,6 +11,7 @@ use crate::args::RunArgs;
 pub(crate) fn run(args: RunArgs, ui: &mut Ui) -> Result<Exit, Failure> {
     let mut boot = Boot::new(&args.image);
     boot.firmware = args.firmware;
+    boot.secure_boot = args.secure_boot;
     boot.bus = args.bus;
     boot.memory = Bytes::mib(args.memory);
     boot.processors = args.processors;

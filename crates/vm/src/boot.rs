@@ -16,6 +16,8 @@ pub struct Boot {
     pub image: PathBuf,
     /// What the machine starts from.
     pub firmware: Firmware,
+    /// UEFI with Secure Boot on.
+    pub secure_boot: bool,
     /// Where the image hangs.
     pub bus: Bus,
     /// Memory of the machine.
@@ -48,6 +50,7 @@ impl Boot {
         Self {
             image: image.into(),
             firmware: Firmware::Bios,
+            secure_boot: false,
             bus: Bus::Usb,
             memory: Bytes::gib(3),
             processors: 2,
@@ -67,6 +70,7 @@ impl Boot {
             .processors(self.processors)
             .disk(Disk::new(&self.image, self.bus).id("stick"))
             .net(Net::User { forward: Vec::new(), closed: false });
+        let machine = if self.secure_boot { machine.secure_boot() } else { machine };
         match self.accel {
             Some(accel) => machine.accel(accel),
             None => machine,
@@ -185,6 +189,14 @@ pub enum BootError {
         /// The last lines of the console.
         tail: String,
     },
+    /// Secure Boot refused something.
+    #[error("Secure Boot refuses it: `{words}`; the console ends with\n{tail}")]
+    Refused {
+        /// What was said.
+        words: String,
+        /// The last lines of the console.
+        tail: String,
+    },
     /// Nobody could log in.
     #[error("logging in")]
     Login(#[source] LoginError),
@@ -207,6 +219,9 @@ const STEPS: [(&str, &[&str]); 5] = [
 
 const LOGIN: &str = " login:";
 const PANIC: &str = "Kernel panic - not syncing";
+/// Words of the firmware, of shim and of GRUB that refuse what is not signed.
+const REFUSED: [&str; 4] =
+    ["Access Denied", "Security Violation", "Verification failed", "bad shim signature"];
 
 /// Waits for the login prompt.
 ///
@@ -214,9 +229,18 @@ const PANIC: &str = "Kernel panic - not syncing";
 /// [`BootError::Dead`] as soon as the kernel panics, [`BootError::NoLogin`] when the time has passed.
 pub fn until_login(guest: &Guest, limit: Duration) -> Result<Mark, BootError> {
     let left = limit.saturating_sub(guest.elapsed());
-    let (which, mark) = guest.console().wait_any(Mark::default(), &[LOGIN, PANIC], left)?;
+    let mut words = vec![LOGIN, PANIC];
+    words.extend(REFUSED);
+    let (which, mark) = guest.console().wait_any(Mark::default(), &words, left)?;
     if which == 0 {
         return Ok(mark);
+    }
+    if which > 1 {
+        let words = words.get(which).copied().unwrap_or_default().to_owned();
+        return Err(BootError::Refused {
+            words,
+            tail: guest.console().tail(crate::console::TAIL).to_string(),
+        });
     }
     // The lines behind say what it was.
     let _enough = guest.console().wait_for(mark, "end Kernel panic", Duration::from_secs(5));

@@ -46,6 +46,13 @@ impl FromStr for Firmware {
     }
 }
 
+/// Code and variables of OVMF with Secure Boot and Microsoft's keys in it, as Debian and Fedora lay them out.
+const SECURE: [(&str, &str); 3] = [
+    ("/usr/share/OVMF/OVMF_CODE_4M.ms.fd", "/usr/share/OVMF/OVMF_VARS_4M.ms.fd"),
+    ("/usr/share/OVMF/OVMF_CODE.ms.fd", "/usr/share/OVMF/OVMF_VARS.ms.fd"),
+    ("/usr/share/edk2/ovmf/OVMF_CODE.secboot.fd", "/usr/share/edk2/ovmf/OVMF_VARS.secboot.fd"),
+];
+
 /// Code and variables of OVMF as Debian, Fedora and Arch lay them out, the first pair that is there.
 const OVMF: [(&str, &str); 4] = [
     ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
@@ -55,11 +62,13 @@ const OVMF: [(&str, &str); 4] = [
 ];
 
 /// The first pair of OVMF's code and variables on this machine, or all places that were looked at.
-pub(crate) fn ovmf() -> Result<(PathBuf, PathBuf), Vec<PathBuf>> {
-    OVMF.iter()
+pub(crate) fn ovmf(secure: bool) -> Result<(PathBuf, PathBuf), Vec<PathBuf>> {
+    let pairs: &[(&str, &str)] = if secure { &SECURE } else { &OVMF };
+    pairs
+        .iter()
         .map(|(code, vars)| (PathBuf::from(code), PathBuf::from(vars)))
         .find(|(code, vars)| code.is_file() && vars.is_file())
-        .ok_or_else(|| OVMF.iter().map(|(code, _)| PathBuf::from(code)).collect())
+        .ok_or_else(|| pairs.iter().map(|(code, _)| PathBuf::from(code)).collect())
 }
 
 #[cfg(test)]

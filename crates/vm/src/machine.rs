@@ -21,6 +21,7 @@ const SATA: usize = 6;
 pub struct Machine {
     pub(crate) name: String,
     firmware: Firmware,
+    secure_boot: bool,
     memory: Bytes,
     processors: u32,
     accel: Option<Accel>,
@@ -101,6 +102,7 @@ impl Machine {
         Self {
             name: name.into(),
             firmware: Firmware::Bios,
+            secure_boot: false,
             memory: Bytes::gib(3),
             processors: 2,
             accel: None,
@@ -118,6 +120,14 @@ impl Machine {
     #[must_use]
     pub fn firmware(mut self, firmware: Firmware) -> Self {
         self.firmware = firmware;
+        self
+    }
+
+    /// UEFI with Secure Boot on and Microsoft's keys enrolled.
+    #[must_use]
+    pub fn secure_boot(mut self) -> Self {
+        self.firmware = Firmware::Uefi;
+        self.secure_boot = true;
         self
     }
 
@@ -249,7 +259,11 @@ impl Machine {
         };
         let mut args = Args(Vec::new());
         args.add(["-name", &self.name, "-nodefaults", "-no-user-config", "-display", "none", "-vga", "std"]);
-        args.add(["-machine", "q35"]);
+        args.add(["-machine", if self.secure_boot { "q35,smm=on" } else { "q35" }]);
+        if self.secure_boot {
+            // The variables can only be changed from system management mode.
+            args.add(["-global", "driver=cfi.pflash01,property=secure,value=on"]);
+        }
         args.add(self.chosen_accel().args());
         args.add(["-smp", &self.processors.to_string(), "-m", &format!("{}M", self.memory.get() >> 20)]);
         args.add(["-rtc", "base=utc", "-device", "virtio-rng-pci", "-device", "qemu-xhci,id=xhci,p2=8,p3=8"]);
@@ -258,7 +272,8 @@ impl Machine {
             args.add(["-no-reboot"]);
         }
         if self.firmware == Firmware::Uefi {
-            let (code, vars) = firmware::ovmf().map_err(|looked_for| StartError::NoOvmf { looked_for })?;
+            let (code, vars) =
+                firmware::ovmf(self.secure_boot).map_err(|looked_for| StartError::NoOvmf { looked_for })?;
             let own = dir.join("vars.fd");
             std::fs::copy(&vars, &own).map_err(io(&vars))?;
             args.add(["-drive", &format!("if=pflash,format=raw,readonly=on,file={}", code.display())]);

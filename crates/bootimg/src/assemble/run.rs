@@ -17,7 +17,7 @@ use super::{Binary, BuildError, SizeRow, Step, StepTime, Wanted, Watch, packages
 use crate::archive::{self, Chosen, Planned};
 use crate::disk::Seed;
 use crate::disk::description::Signer;
-use crate::disk::grub::{BootLoader, Linker, Menu};
+use crate::disk::grub::{BootLoader, Core, Linker, Menu};
 use crate::disk::image::{self, Layout, Parts, Summary, compose};
 use crate::disk::slot::{SlotFile, SlotParts};
 use crate::dkms::{self, Order, Part};
@@ -60,7 +60,12 @@ pub struct Build<'a> {
     pub minimum: Option<String>,
     /// Who signs what is in the slot. Boxes of this image trust this key.
     pub signer: Option<Signer>,
+    /// Whether the boot loader is Debian's signed one. The manifest's `image` then names [`SECURE_BOOT`].
+    pub secure_boot: bool,
 }
+
+/// The packages of the signed boot loader.
+pub const SECURE_BOOT: [&str; 2] = ["shim-signed", "grub-efi-amd64-signed"];
 
 /// What a build leads through.
 #[derive(Clone, Copy)]
@@ -154,7 +159,11 @@ pub fn build(build: &Build<'_>, doors: &Doors<'_>, watch: &dyn Watch) -> Result<
     planned.notices.iter().for_each(|notice| watch.note(&notice.to_string()));
     let (epoch, time) = source_date(build, &planned)?;
     let mut output = Output::new(build.out)?;
-    let boot = timed.step(Step::BootLoader, || link(&planned, doors, &output))?;
+    let (boot, signed) = timed.step(Step::BootLoader, || {
+        let mut boot = link(&planned, doors, &output)?;
+        let signed = if build.secure_boot { signed(&output, &mut boot)? } else { Vec::new() };
+        Ok((boot, signed))
+    })?;
 
     let modules = if planned.lock.dkms.is_empty() {
         None
@@ -221,7 +230,7 @@ pub fn build(build: &Build<'_>, doors: &Doors<'_>, watch: &dyn Watch) -> Result<
             files,
             ..SlotParts::default()
         };
-        write_disk(image, build, &planned, boot, primary, time)
+        write_disk(image, build, &planned, boot, signed, primary, time)
     })?;
     finish(build, timed, output, planned, &root, disk, &lock, epoch)
 }
@@ -275,6 +284,17 @@ fn modules(
         watch.note("kernel modules of dkms packages were built before, and kept");
     }
     Ok(package)
+}
+
+/// Debian's shim in the place of our core, and the files that it and the firmware look for beside it.
+fn signed(output: &Output, boot: &mut BootLoader) -> Result<Vec<(String, Vec<u8>)>, BuildError> {
+    let files = HostFiles::new(output.scratch("tools"));
+    boot.efi = files.read("/usr/lib/shim/shimx64.efi.signed")?;
+    let beside = [
+        ("EFI/BOOT/grubx64.efi", "/usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed"),
+        ("EFI/BOOT/mmx64.efi", "/usr/lib/shim/mmx64.efi.signed"),
+    ];
+    beside.into_iter().map(|(to, from)| Ok((to.to_owned(), files.read(from)?))).collect()
 }
 
 /// `--debug-kernel` as a package.
@@ -480,14 +500,16 @@ fn write_disk(
     build: &Build<'_>,
     planned: &Planned,
     boot: BootLoader,
+    boot_files: Vec<(String, Vec<u8>)>,
     primary: SlotParts<'_>,
     time: u32,
 ) -> Result<Summary, BuildError> {
     // Identities come from what is in the image, so that two images differ where their content does.
     let seed = Seed::from_text(&format!("{}\n{}\n{time}", build.version, planned.lock));
     let layout = build.layout;
-    let menu = Menu::default();
-    let parts = Parts { layout, seed, time, boot, menu, primary, secondary: None, boot_files: Vec::new() };
+    let core = if build.secure_boot { Core::Signed } else { Core::Own };
+    let menu = Menu { core, ..Menu::default() };
+    let parts = Parts { layout, seed, time, boot, menu, primary, secondary: None, boot_files };
     image.set_len(layout.bytes())?;
     Ok(compose(&mut image, parts)?)
 }

@@ -8,8 +8,13 @@ use super::BuildError;
 use crate::deb::{Deb, Kind, Limits};
 
 /// What of a package is unpacked: GRUB's modules and linker, libraries, and the licences stay out.
-const WANTED: &[&str] =
-    &["usr/lib/grub/", "usr/bin/grub-mkimage", "usr/lib/x86_64-linux-gnu/", "lib/x86_64-linux-gnu/"];
+const WANTED: &[&str] = &[
+    "usr/lib/grub/",
+    "usr/lib/shim/",
+    "usr/bin/grub-mkimage",
+    "usr/lib/x86_64-linux-gnu/",
+    "lib/x86_64-linux-gnu/",
+];
 
 /// Unpacks the wanted files of a package into a directory. Links stay links; what would lead out of the
 /// directory is left out, as is everything that is neither file, directory nor link.

@@ -56,11 +56,17 @@ impl Signer {
             what: "secret key",
             why: e.to_string(),
         };
-        let key = SecretKeyBox::from_string(key).map_err(no)?;
         let open = |e: minisign::PError| KeyError::Password { origin: origin.to_owned(), why: e.to_string() };
-        let secret = match password {
-            None => key.into_unencrypted_secret_key().map_err(open)?,
-            Some(password) => key.into_secret_key(Some(password.to_owned())).map_err(open)?,
+        let secret = match (password, unencrypted(key)) {
+            (None, Some(secret)) => secret,
+            (None, None) => {
+                let key = SecretKeyBox::from_string(key).map_err(no)?;
+                key.into_unencrypted_secret_key().map_err(open)?
+            }
+            (Some(password), _) => {
+                let key = SecretKeyBox::from_string(key).map_err(no)?;
+                key.into_secret_key(Some(password.to_owned())).map_err(open)?
+            }
         };
         let public = PublicKey::from_secret_key(&secret).map_err(no)?;
         Ok(Self { secret, public })
@@ -95,6 +101,32 @@ impl Signer {
             .map(|signature| signature.to_string())
             .map_err(|e| KeyError::Sign { why: e.to_string() })
     }
+}
+
+/// A secret key without a password, as `minisign -G -W` writes it: it leaves out the checksum that the
+/// library wants. Whether the key is whole shows when it signs.
+fn unencrypted(text: &str) -> Option<SecretKey> {
+    let bytes = base64(text.lines().nth(1)?)?;
+    let (head, checksum) = bytes.split_at_checked(126)?;
+    let plain = head.get(..4)? == b"Ed\0\0" && checksum == [0; 32];
+    if plain { SecretKey::from_bytes(&bytes).ok() } else { None }
+}
+
+/// RFC 4648, section 4; `None` for anything else.
+fn base64(text: &str) -> Option<Vec<u8>> {
+    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = Vec::new();
+    let (mut held, mut bits) = (0u32, 0u32);
+    for byte in text.trim_end().trim_end_matches('=').bytes() {
+        let value = ALPHABET.iter().position(|a| *a == byte)?;
+        held = (held << 6 | u32::try_from(value).ok()?) & 0xffff;
+        bits = bits.saturating_add(6);
+        if bits >= 8 {
+            bits = bits.saturating_sub(8);
+            out.push(u8::try_from(held >> bits & 0xff).ok()?);
+        }
+    }
+    Some(out)
 }
 
 /// What is to be thought of a signature.
@@ -180,4 +212,31 @@ fn id(key: &PublicKey) -> String {
 /// A key's number as minisign prints it.
 fn number(bytes: &[u8]) -> String {
     bytes.iter().rev().map(|b| format!("{b:02X}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Made for this test by `minisign -G -W` (0.11, Debian 12); nothing is signed with it.
+    const KEY: &str = "untrusted comment: minisign encrypted secret key\n\
+        RWQAAEIyAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAnVz7k2mf+v/0CrdG4gxLHWJYleqKSOZxKWpgFhRYN+szAV89pFe6lh9ckZNA9QtAqGA+fjzLcA0cd4XQKk5CIQtViQs2x2teAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n";
+
+    #[test]
+    fn a_key_of_the_tool_itself_signs() {
+        let signer = Signer::new("k.key", KEY, None).unwrap();
+        let mut keys = TrustedKeys::default();
+        keys.add("k.pub", &signer.public_key()).unwrap();
+        let signature = signer.sign(b"text", 7).unwrap();
+        assert!(matches!(keys.check(b"text", Some(&signature)), Verdict::Good { .. }));
+        assert!(matches!(keys.check(b"text", Some("")), Verdict::Wrong { .. }));
+    }
+
+    #[test]
+    fn what_is_no_key_is_told() {
+        for text in ["", "one line", "untrusted comment: x\nAAAA\n"] {
+            assert!(Signer::new("k", text, None).is_err(), "{text}");
+            assert!(TrustedKeys::default().add("k", text).is_err(), "{text}");
+        }
+    }
 }
