@@ -44,6 +44,27 @@ pub(crate) enum Verb {
         #[arg(long)]
         boot: bool,
     },
+    /// Take in a stick of the original ESOS, a backup of it, or an export, and put it on this box
+    Import {
+        /// A directory with `etckeeper.git` and `rsync_dirs` (the store itself if not given), a tarball, or an export
+        source: Option<PathBuf>,
+        /// The first line of this file opens an encrypted export; `-` is standard input
+        #[arg(long, value_name = "FILE")]
+        passphrase_file: Option<PathBuf>,
+    },
+    /// Write a generation into one file, encrypted with a passphrase (age)
+    Export {
+        /// Where to
+        file: PathBuf,
+        /// `@ID`; the newest if not given
+        what: Option<String>,
+        /// The passphrase is the first line of this file; `-` is standard input
+        #[arg(long, value_name = "FILE")]
+        passphrase_file: Option<PathBuf>,
+        /// Not encrypted: passwords and keys can be read by everybody who gets the file
+        #[arg(long, conflicts_with = "passphrase_file")]
+        plain: bool,
+    },
     /// Read generations back, every byte (exit code 3 where one is damaged)
     Verify,
     /// Drop old generations and free what only they needed

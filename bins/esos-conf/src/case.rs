@@ -48,7 +48,7 @@ impl Case {
         let (store_dir, mounted) = match store {
             Some(dir) => (dir.to_owned(), None),
             None if live => {
-                let mounted = Mounted::conf(write)?;
+                let mounted = Mounted::of(esos_layout::part::CONF, write)?;
                 (mounted.path().to_owned(), Some(mounted))
             }
             None => {

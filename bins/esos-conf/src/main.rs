@@ -2,9 +2,12 @@
 mod args;
 mod case;
 mod diff;
+mod export;
 mod host;
+mod import;
 mod look;
 mod restore;
+mod secret;
 mod section;
 mod stick;
 mod sync;
@@ -25,6 +28,12 @@ fn main() -> ExitCode {
             Verb::Prune => sync::prune(store, ui),
             Verb::Diff { what } => diff::run(store, what, ui),
             Verb::Restore { what, dry_run, boot } => restore::run(store, what, *dry_run, *boot, ui),
+            Verb::Import { source, passphrase_file } => {
+                import::run(store, source.as_deref(), passphrase_file.as_deref(), ui)
+            }
+            Verb::Export { file, what, passphrase_file, plain } => {
+                export::run(store, file, what.as_deref(), passphrase_file.as_deref(), *plain, ui)
+            }
             Verb::Watch => watch::run(store, ui),
         }
     })

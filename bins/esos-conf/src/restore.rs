@@ -6,11 +6,12 @@ use esos_alert::{EventId, Inbox, Report, Severity};
 use esos_cli::{Confirm, Exit, Failure, Ui};
 use esos_confsync::restore::{Act, Applied, Choice, Restored, Step, apply, choose, plan};
 use esos_confsync::{
-    BoxPath, Id, Merged, Request, Sides, Snapshot, Store, StoreError, Tracked, merge, observe, sync,
+    BoxPath, EXTRAS, Generation, Id, Merged, NodeKind, Request, Sides, Snapshot, Store, StoreError, Tracked,
+    merge, observe, sync,
 };
 use esos_hostfs::{Clock, Files, HostClock};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 #[derive(Serialize)]
@@ -97,7 +98,15 @@ fn restore(
         (observe(&case.tree, &case.tracked, &mut |_, _| Ok(()))?.0, None)
     };
     let target = merged.as_ref().map_or(&ours, |m| &m.snapshot);
-    let tracked = if paths.is_empty() { case.tracked.clone() } else { only(paths)? };
+    let tracked = match paths {
+        [] => extras(store, target).unwrap_or_else(|| case.tracked.clone()),
+        paths => only(paths)?,
+    };
+    let (present, _) = if paths.is_empty() && tracked != case.tracked {
+        observe(&case.tree, &tracked, &mut |_, _| Ok(()))?
+    } else {
+        (present, Vec::new())
+    };
     let mut steps = plan(&present, target, &tracked);
     if !paths.is_empty() {
         if let Some(path) = paths.iter().find(|p| target.get(p).is_none() && present.get(p).is_none()) {
@@ -160,6 +169,15 @@ fn restore(
         restored.conflicts.iter().for_each(|c| human.line(format!("  conflict {c}")));
     })?;
     Ok((if complete { Exit::Done } else { Exit::Failed }, restored))
+}
+
+/// What a generation keeps beside what is always kept: its own list, not that of a box that has none yet.
+fn extras(store: &Store<'_>, target: &Snapshot) -> Option<Tracked> {
+    let path = BoxPath::new(EXTRAS)?;
+    let NodeKind::File { chunks, .. } = &target.get(&path)?.kind else { return None };
+    // One that was merged just now, or makes no sense, is no reason to restore nothing.
+    let text = store.content(chunks).ok()?;
+    Tracked::with_extras(&String::from_utf8_lossy(&text)).ok()
 }
 
 /// A piece from the stick, or from the image's own files.
@@ -272,4 +290,93 @@ fn mail(restored: &Restored, ui: &mut Ui) {
     if let Err(e) = Inbox::new(&files).put(&report, HostClock.now()) {
         ui.warn(e.to_string());
     }
+}
+
+/// What belongs to the image and not to the configuration of the original: where the box has it, the box's stays.
+const SYSTEM: &[&str] = &[
+    "/etc/default",
+    "/etc/esos-release",
+    "/etc/fstab",
+    "/etc/init.d",
+    "/etc/inittab",
+    "/etc/issue",
+    "/etc/ld.so",
+    "/etc/login.defs",
+    "/etc/logrotate",
+    "/etc/modprobe.d",
+    "/etc/modules-load.d",
+    "/etc/mtab",
+    "/etc/nsswitch.conf",
+    "/etc/pam.d",
+    "/etc/profile",
+    "/etc/rc",
+    "/etc/rsyslog",
+    "/etc/securetty",
+    "/etc/security",
+    "/etc/shells",
+    "/etc/ssl/certs",
+    "/etc/syslog",
+    "/etc/udev",
+    "/opt/sbin",
+];
+
+/// Puts an import on the box: over what is there, nothing is removed.
+pub(crate) fn bring(
+    case: &Case,
+    generation: &Generation,
+    original: bool,
+    ui: &mut Ui,
+) -> Result<Exit, Failure> {
+    let store = case.store()?;
+    let wanted = store.snapshot(generation).map_err(told)?;
+    let tops: BTreeSet<String> = wanted
+        .iter()
+        .filter_map(|(path, _)| path.to_string().split('/').nth(1).map(|top| format!("/{top}")))
+        .collect();
+    let tops: Vec<&str> = tops.iter().map(String::as_str).collect();
+    let tracked = Tracked::only(&tops)?;
+    let (present, _) = observe(&case.tree, &tracked, &mut |_, _| Ok(()))?;
+    let mut steps = plan(&present, &wanted, &tracked);
+    // Nothing goes but what stands where something else comes.
+    steps.retain(|step| step.act != Act::Remove || wanted.get(&step.path).is_some());
+    let mut kept = Vec::new();
+    if original {
+        steps.retain(|step| {
+            let path = step.path.to_string();
+            let ours = present.get(&step.path).is_some() && SYSTEM.iter().any(|s| path.starts_with(s));
+            if ours {
+                kept.push(path);
+            }
+            !ours
+        });
+    }
+    let mut restored = Restored::default();
+    (restored.generation, restored.made) = (Some(generation.id), generation.time);
+    restored.version.clone_from(&generation.version);
+    let what = format!("put the import on this box: {} files", steps.len());
+    if !steps.is_empty() {
+        ui.confirm(&Confirm::new(what))?;
+    }
+    case.keep_restored(&restored)?;
+    let applied = apply(&case.tree, &steps, &wanted, &|id| store.content(&[*id]));
+    restored = restored.ended(&applied);
+    case.keep_restored(&restored)?;
+    let missing: Vec<String> =
+        generation.missing.iter().cloned().chain(restored.missing.iter().cloned()).collect();
+    let complete = missing.is_empty();
+    missing.iter().for_each(|m| ui.warn(format!("missing: {m}")));
+    let data = serde_json::json!({
+        "generation": generation.id, "files": generation.files, "size_bytes": generation.bytes,
+        "complete": complete, "missing": missing, "kept": kept, "steps": steps.len(),
+    });
+    ui.emit("esos.conf.import/1", &data, |human| {
+        human.line(format!(
+            "imported as @{}: {} files, {} missing",
+            generation.id,
+            generation.files,
+            missing.len()
+        ));
+        kept.iter().for_each(|path| human.line(format!("  kept as the image has it: {path}")));
+    })?;
+    Ok(if complete { Exit::Done } else { Exit::Differs })
 }

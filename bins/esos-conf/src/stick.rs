@@ -3,7 +3,7 @@ use esos_blockdev::Inventory;
 use esos_cli::{Exit, Failure, OrExit};
 use esos_hostfs::{Files, HostFiles, MountFlags, TempDir, mount, unmount};
 use esos_initramfs::BootReport;
-use esos_layout::{part, run, stick_state::Presence, stick_state::StickState};
+use esos_layout::{run, stick_state::Presence, stick_state::StickState};
 use esos_sysfs::HostTree;
 use std::path::Path;
 
@@ -13,12 +13,12 @@ pub(crate) struct Mounted {
 }
 
 impl Mounted {
-    /// `esos_conf` of the stick that was booted, wherever it is now. Never one of another stick with the same names.
-    pub(crate) fn conf(write: bool) -> Result<Self, Failure> {
-        let device = device(part::CONF)?;
+    /// A partition of the stick that was booted, wherever it is now. Never one of another stick with the same names.
+    pub(crate) fn of(name: &str, write: bool) -> Result<Self, Failure> {
+        let device = device(name)?;
         let files = HostFiles::new("/");
         files.make_dir(run::DIR)?;
-        let dir = TempDir::new_in(Path::new(run::DIR), "conf")?;
+        let dir = TempDir::new_in(Path::new(run::DIR), name)?;
         let mut flags = MountFlags::NO_SUID | MountFlags::NO_DEV | MountFlags::NO_EXEC;
         if !write {
             flags |= MountFlags::READ_ONLY;

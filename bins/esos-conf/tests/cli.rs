@@ -1,5 +1,5 @@
 //! The tool on a copied tree and a directory that stands for the partition.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "test helpers")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "test helpers")]
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -194,4 +194,137 @@ fn an_upgrade_brings_new_defaults_and_keeps_what_was_changed() {
         (exit, &json["data"]["generation"], &json["data"]["restored"]["newer"][0]),
         (0, &1.into(), &2.into())
     );
+}
+
+/// A stick of the original, as its scripts make it: git and rsync.
+fn original(case: &Case) -> bool {
+    let script = r#"set -e
+        mkdir -p src/etc/ssh src/var/lib/scst src/opt/x src/root/.ssh store2/rsync_dirs
+        cd src/etc
+        echo root:x:0:0 >passwd; printf 'root:x:0:\ndaemon:x:1:\n' >group; echo 'root:$6$x' >shadow
+        echo 'HANDLER vdisk_fileio {}' >scst.conf; printf '#!/bin/sh\n' >run.sh; chmod 755 run.sh; ln -s passwd link
+        i=0; while [ $i -lt 40 ]; do echo "file $i" >f$i; i=$((i+1)); done
+        printf "maybe chmod 0640 './shadow'\nmaybe chgrp daemon './shadow'\n" >.etckeeper
+        export GIT_CONFIG_GLOBAL=/dev/null GIT_AUTHOR_NAME=x GIT_AUTHOR_EMAIL=x@y GIT_COMMITTER_NAME=x GIT_COMMITTER_EMAIL=x@y
+        git init -q -b master .; git add -A; git commit -qm one; echo two >>f1; git add -A; git commit -qm two
+        git clone -q --bare . ../../store2/etckeeper.git
+        cd ../..
+        echo pr >src/var/lib/scst/pr; echo a >src/opt/x/a; ln src/opt/x/a src/opt/x/b; echo key >src/root/.ssh/authorized_keys
+        mkdir -p src/var/lib/other; echo other >src/var/lib/other/f; chmod 600 src/root/.ssh/authorized_keys
+        cp -a --parents src/var src/opt src/root store2/; mv store2/src/* store2/rsync_dirs/; rmdir store2/src
+        rm -rf store; mv store2 store"#;
+    let output = Command::new("sh").args(["-c", script]).current_dir(case.dir.path()).output().unwrap();
+    if !output.status.success() {
+        println!("skipped: original: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    output.status.success()
+}
+
+#[test]
+fn a_stick_of_the_original_comes_in_whole() {
+    let case = Case::new();
+    if !original(&case) {
+        return;
+    }
+    let (exit, json, err) = case.run("b", &["import", "--yes"]);
+    assert_eq!((exit, json["data"]["missing"].as_array().unwrap().len()), (0, 0), "{json} {err}");
+    let b = |name: &str| case.path("b").join(name);
+    assert_eq!(fs::read_to_string(b("etc/f1")).unwrap(), "file 1\ntwo\n");
+    assert_eq!(
+        (mode(&b("etc/shadow")), mode(&b("etc/run.sh")), mode(&b("etc/scst.conf"))),
+        (0o640, 0o755, 0o600)
+    );
+    assert_eq!(
+        fs::metadata(b("etc/shadow")).unwrap().gid(),
+        if is_root() { 1 } else { fs::metadata(b("etc")).unwrap().gid() }
+    );
+    assert_eq!(fs::read_link(b("etc/link")).unwrap(), Path::new("passwd"));
+    assert_eq!(fs::metadata(b("opt/x/a")).unwrap().ino(), fs::metadata(b("opt/x/b")).unwrap().ino());
+    assert_eq!(mode(&b("root/.ssh/authorized_keys")), 0o600);
+    assert_eq!(fs::read_to_string(b("var/lib/other/f")).unwrap(), "other\n");
+    // It is a generation like any other, and the box goes on from it.
+    assert_eq!(case.run("c", &["restore", "@1", "--yes"]).0, 0);
+    let (exit, json, _) = case.run("b", &["sync"]);
+    assert_eq!(exit, 0, "{json}");
+    assert_eq!(case.run("d", &["restore", "--yes"]).0, 0);
+    assert_eq!(
+        fs::read_to_string(case.path("d/var/lib/other/f")).unwrap(),
+        "other\n",
+        "what came in is kept from now on"
+    );
+}
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").unwrap().uid() == 0
+}
+
+#[test]
+fn what_is_damaged_of_it_is_listed_and_the_rest_comes_in() {
+    let case = Case::new();
+    if !original(&case) {
+        return;
+    }
+    // One object of git, one copy of rsync that was cut off.
+    let script = r#"id=$(git --git-dir store/etckeeper.git rev-parse HEAD:scst.conf); cd store/etckeeper.git
+        mkdir -p t && mv objects/pack t/ 2>/dev/null; for p in t/pack/*.pack; do [ -e "$p" ] && git --git-dir . unpack-objects -q <"$p"; done
+        f=objects/$(echo $id | cut -c1-2)/$(echo $id | cut -c3-); chmod u+w $f; printf XXXX | dd of=$f bs=1 seek=3 conv=notrunc 2>/dev/null
+        mv ../rsync_dirs/opt/x/b ../rsync_dirs/opt/x/.b.Xy12zQ"#;
+    let output = Command::new("sh").args(["-c", script]).current_dir(case.dir.path()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let (exit, json, _) = case.run("b", &["import", "--yes"]);
+    let missing = json["data"]["missing"].to_string();
+    assert_eq!((exit, json["data"]["missing"].as_array().unwrap().len()), (4, 2), "{json}");
+    assert!(missing.contains("/etc/scst.conf") && missing.contains("/opt/x/b"), "{missing}");
+    assert!(case.path("b/etc/f39").exists() && !case.path("b/etc/scst.conf").exists());
+}
+
+#[test]
+fn backups_and_exports() {
+    let case = Case::new();
+    if !original(&case) {
+        return;
+    }
+    let tar = |what: &str| {
+        let status = Command::new("sh").args(["-c", what]).current_dir(case.dir.path()).status().unwrap();
+        assert!(status.success());
+    };
+    tar("tar czf backup.tgz -C store . && rm -rf store && mkdir store");
+    let backup = case.path("backup.tgz");
+    let (exit, json, _) = case.run("b", &["import", backup.to_str().unwrap(), "--yes"]);
+    assert_eq!(exit, 0, "{json}");
+    assert_eq!(fs::read_to_string(case.path("b/var/lib/scst/pr")).unwrap(), "pr\n");
+    assert_eq!(fs::metadata(case.path("b/opt/x/a")).unwrap().nlink(), 2);
+    // Cut off.
+    let bytes = fs::read(&backup).unwrap();
+    fs::write(case.path("half.tgz"), &bytes[..bytes.len() / 2]).unwrap();
+    let (exit, json, _) = case.run("h", &["import", case.path("half.tgz").to_str().unwrap(), "--yes"]);
+    assert!((exit == 4 || exit == 3) && json.to_string().contains("cut off"), "{exit} {json}");
+
+    // One file, encrypted; then on an empty box.
+    fs::write(case.path("pass"), "correct horse\n").unwrap();
+    let (file, pass) = (case.path("x.age"), case.path("pass"));
+    let (file, pass) = (file.to_str().unwrap(), pass.to_str().unwrap());
+    assert_eq!(case.run("b", &["export", file]).0, 5, "not without a passphrase");
+    case.run("b", &["sync"]);
+    let (exit, json, _) = case.run("b", &["export", file, "--passphrase-file", pass]);
+    assert_eq!((exit, mode(Path::new(file))), (0, 0o600), "{json}");
+    assert!(!String::from_utf8_lossy(&fs::read(file).unwrap()).contains("vdisk"));
+    fs::rename(case.path("store"), case.path("store1")).unwrap();
+    fs::create_dir(case.path("store")).unwrap();
+    fs::write(case.path("wrong"), "x\n").unwrap();
+    assert_eq!(case.run("e", &["import", file]).0, 5);
+    assert_eq!(
+        case.run("e", &["import", file, "--passphrase-file", case.path("wrong").to_str().unwrap()]).0,
+        3
+    );
+    let (exit, json, _) = case.run("e", &["import", file, "--passphrase-file", pass, "--yes"]);
+    assert_eq!(exit, 0, "{json}");
+    let list = |root: &str| {
+        // `.etckeeper` was for git; of links the time means nothing.
+        let script = "find . -path ./var/lib/esos -prune -o ! -type d ! -name .etckeeper \\( -type l -printf '%p %l\\n' \
+                      -o -printf '%p %y %m %U %G %s %n %T@\\n' \\) | sort";
+        let output = Command::new("sh").args(["-c", script]).current_dir(case.path(root)).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(list("b"), list("e"), "the same tree");
 }

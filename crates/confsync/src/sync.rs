@@ -122,7 +122,8 @@ fn work_error(e: io::Error) -> StoreError {
     }
 }
 
-struct Work<'m> {
+/// A pack that is being put together, once there is something for it.
+pub(crate) struct Work<'m> {
     medium: &'m dyn Medium,
     store: Option<Store<'m>>,
     writer: Option<Writer<'m>>,
@@ -130,6 +131,15 @@ struct Work<'m> {
 }
 
 impl<'m> Work<'m> {
+    pub(crate) fn new(medium: &'m dyn Medium) -> Result<Self, StoreError> {
+        let names = medium.list().map_err(StoreError::io("listed"))?;
+        Ok(Self { medium, store: None, writer: None, names })
+    }
+
+    pub(crate) fn keep_piece(&mut self, id: Id, piece: &[u8]) -> Result<(), StoreError> {
+        self.keep(id, piece).map_err(work_error)
+    }
+
     fn open(&mut self) -> Result<&mut Store<'m>, StoreError> {
         if self.store.is_none() {
             self.store = Some(Store::open(self.medium)?);
@@ -223,6 +233,23 @@ impl<'m> Work<'m> {
             let next = Index { generation: generation.id, pack, tree: Some(tree), begun, snapshot, stamps };
             return Ok((synced, next));
         }
+        let (generation, pack) = self.record(&snapshot, defaults, request)?;
+        let id = generation.id;
+        let changes = changes(&before, &snapshot);
+        let synced =
+            Synced { generation: id, made: true, changes, written_bytes: pack, skipped, index_changed: true };
+        let next = Index { generation: id, pack, tree: Some(tree), begun, snapshot, stamps };
+        Ok((synced, next))
+    }
+
+    /// Ends the pack with what the generation is. The size of the pack comes with it.
+    pub(crate) fn record(
+        &mut self,
+        snapshot: &Snapshot,
+        defaults: Option<Id>,
+        request: &Request,
+    ) -> Result<(Generation, u64), StoreError> {
+        let tree = self.tree(snapshot)?;
         let id = self.open()?.next_id();
         let (files, bytes) = snapshot.size();
         let mut generation = Generation::new(id, tree, defaults);
@@ -230,7 +257,7 @@ impl<'m> Work<'m> {
         generation.host.clone_from(&request.host);
         generation.version.clone_from(&request.version);
         generation.reason.clone_from(&request.reason);
-        generation.parent = request.parent.or(newest.map(|g| g.id));
+        generation.parent = request.parent.or(self.open()?.generations().next_back().map(|g| g.id));
         generation.missing.clone_from(&request.missing);
         (generation.files, generation.bytes) = (files, bytes);
         let record = serde_json::to_vec(&generation).map_err(|e| StoreError::Io("written", e.into()))?;
@@ -241,11 +268,7 @@ impl<'m> Work<'m> {
         for name in self.names.iter().filter(|n| n.starts_with('.') && n.ends_with(".tmp")) {
             let _next_time = self.medium.remove(name);
         }
-        let changes = changes(&before, &snapshot);
-        let synced =
-            Synced { generation: id, made: true, changes, written_bytes: pack, skipped, index_changed: true };
-        let next = Index { generation: id, pack, tree: Some(tree), begun, snapshot, stamps };
-        Ok((synced, next))
+        Ok((generation, pack))
     }
 }
 
