@@ -9,6 +9,7 @@ use esos_cli::{Exit, Failure, OrExit, Table, Ui};
 use esos_exec::HostRunner;
 use esos_hostfs::{Clock, Files, HostClock};
 use esos_layout::{run as paths, stick_state::Presence, stick_state::StickState};
+use esos_logarchive::Redactor;
 use serde::Serialize;
 use serde_json::json;
 use std::io::Read;
@@ -30,7 +31,10 @@ fn post(machine: &Machine) -> Post<'_> {
 fn turn(machine: &Machine, all: bool) -> Result<(Vec<Mail>, Delivered), Failure> {
     let _lock = machine.lock()?;
     let now = HostClock.now();
-    let mut desk = Desk::open(&machine.files, machine.origin(), machine.settings.clone())?;
+    // A log line in a mail is a log line that leaves the house.
+    let redactor = Redactor::new();
+    let desk = Desk::open(&machine.files, machine.origin(), machine.settings.clone())?;
+    let mut desk = desk.scrub(|text| redactor.scrub(text));
     stick(machine, &mut desk, now);
     let mails = desk.work(now)?;
     let delivered = desk.deliver(now, all, &post(machine))?;

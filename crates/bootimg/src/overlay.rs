@@ -65,6 +65,7 @@ macro_rules! files {
 pub const FILES: &[File] = files![
     0o644 "etc/chrony/chrony.conf" if "usr/sbin/chronyd",
     0o644 "etc/cron.d/esos-conf" if "usr/sbin/cron",
+    0o644 "etc/cron.d/esos-logs" if "usr/sbin/cron",
     0o644 "etc/default/halt",
     0o644 "etc/default/locale",
     0o644 "etc/default/mdadm" if "usr/sbin/mdadm",
@@ -82,6 +83,7 @@ pub const FILES: &[File] = files![
     0o755 "etc/init.d/esos-early",
     0o755 "etc/init.d/esos-good",
     0o755 "etc/init.d/esos-identity",
+    0o755 "etc/init.d/esos-logs",
     0o755 "etc/init.d/esos-network",
     0o755 "etc/init.d/esos-ready",
     0o755 "etc/init.d/esos-storage",
