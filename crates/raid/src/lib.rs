@@ -15,11 +15,27 @@
 //! assert!(facts.error.is_none());
 //! ```
 //!
-//! [`survey`] asks an installed tool, [`health`] says what is not well, and [`commands`] gives the exact
-//! command lines of a [`Change`] without running them.
+//! [`survey`] asks an installed tool about everything that it sees, through a [`Runner`](esos_exec::Runner):
 //!
-//! To add a vendor: a word in [`Tool`], a module under `parse` that fills [`Facts`], and captures of
-//! the real tool for its test.
+//! ```
+//! use esos_exec::ScriptedRunner;
+//! use esos_raid::{Tool, health, survey};
+//! # let list = "Personalities : [raid1]\nmd0 : active raid1 sdb[1](F) sda[0]\n      64512 blocks [2/1] [U_]\n\nunused devices: <none>\n";
+//! # let runner = ScriptedRunner::new().on("/bin/cat /proc/mdstat", 0, list);
+//! let answer = survey(Tool::Mdstat, "", &runner)?;
+//! assert_eq!(health(&answer.facts)[0].message, "is degraded");
+//! # Ok::<(), esos_exec::ExecError>(())
+//! ```
+//!
+//! A [`Change`] becomes a [`Plan`] with [`plan`], which refuses what is in use, and [`apply`] carries it out
+//! and looks whether it is seen; [`commands`] gives the exact command lines alone.
+//!
+//! To add a vendor:
+//! 1. a word in [`Tool`], its programs and questions in `survey.rs`;
+//! 2. a module under `parse` that fills [`Facts`], and what its parts say about one another in `parse/checks.rs`;
+//! 3. a module under `change` with its command lines, its ids in `change/check.rs`, its yes in `answer.rs`;
+//! 4. how its arrays are found among block devices in `matching.rs`;
+//! 5. captures of the real tool, rows in `tests/table`, and a row in `docs/raid-tools.md`.
 mod answer;
 mod apply;
 mod capture;

@@ -55,7 +55,7 @@ fn records(tool: Tool, facts: &Facts, told: &mut Vec<String>) {
             // Controllers without RAID print a dash.
             Some(DriveState::Other(word)) if word == "-" => {}
             Some(DriveState::Other(word)) => {
-                told.push(format!("the state `{word}` of {} is not known", about()))
+                told.push(format!("the state `{word}` of {} is not known", about()));
             }
             Some(_) => {}
         }
@@ -76,7 +76,7 @@ fn records(tool: Tool, facts: &Facts, told: &mut Vec<String>) {
             None if array.level == Some(Level::Cachecade) => {}
             None => told.push(format!("the state of {} is missing", about())),
             Some(ArrayState::Other(word)) => {
-                told.push(format!("the state `{word}` of {} is not known", about()))
+                told.push(format!("the state `{word}` of {} is not known", about()));
             }
             Some(_) => {}
         }
