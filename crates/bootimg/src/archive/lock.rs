@@ -59,6 +59,8 @@ pub struct Lock {
     pub build_only: BTreeSet<String>,
     /// Names of those that the modules of `dkms` packages are built with: `dkms` behind their line.
     pub dkms: BTreeSet<String>,
+    /// The user's second kernel, which no archive carries: `debug-kernel` behind its line.
+    pub debug_kernel: Option<Locked>,
 }
 
 impl Lock {
@@ -66,7 +68,7 @@ impl Lock {
     #[must_use]
     pub fn new(suite: String, architecture: String) -> Self {
         let (tools, build_only, dkms) = Default::default();
-        Self { suite, architecture, packages: BTreeMap::new(), tools, build_only, dkms }
+        Self { suite, architecture, packages: BTreeMap::new(), tools, build_only, dkms, debug_kernel: None }
     }
 
     /// Reads a lock file.
@@ -86,9 +88,11 @@ impl Lock {
                 ["suite", suite] => lock.suite = (*suite).to_owned(),
                 ["architecture", architecture] => lock.architecture = (*architecture).to_owned(),
                 [name, version, architecture, sha256, size, pool, component, filename, role @ ..] => {
+                    let debug = role == ["debug-kernel"];
                     let known = ["tools", "build-only", "dkms"];
-                    if let Some(other) = role.iter().find(|r| !known.contains(r)) {
-                        return Err(wrong(other, "`tools`, `build-only`, `dkms` or nothing"));
+                    if let Some(other) = role.iter().find(|r| !debug && !known.contains(r)) {
+                        let roles = "`tools`, `build-only`, `dkms`, `debug-kernel` alone or nothing";
+                        return Err(wrong(other, roles));
                     }
                     lock.set_role(name, |word| role.contains(&word));
                     let locked = Locked {
@@ -104,8 +108,13 @@ impl Lock {
                         component: (*component).to_owned(),
                         filename: (*filename).to_owned(),
                     };
-                    if lock.packages.insert(locked.name.clone(), locked).is_some() {
-                        return Err(wrong(name, "each package once"));
+                    if lock.all().any(|p| p.name == *name) || debug && lock.debug_kernel.is_some() {
+                        return Err(wrong(name, "each package once, and one debug kernel"));
+                    }
+                    if debug {
+                        lock.debug_kernel = Some(locked);
+                    } else {
+                        lock.packages.insert(locked.name.clone(), locked);
                     }
                 }
                 _ => {
@@ -177,21 +186,28 @@ impl Lock {
         found.next().is_none().then(|| first.strip_suffix("-unsigned").unwrap_or(first))
     }
 
+    /// Every package, the debug kernel last.
+    fn all(&self) -> impl Iterator<Item = &Locked> {
+        self.packages.values().chain(&self.debug_kernel)
+    }
+
     /// What has changed since an older lock, by name.
     #[must_use]
     pub fn diff(&self, older: &Self) -> LockDiff {
         let mut changes = Vec::new();
-        for (name, new) in &self.packages {
-            match older.packages.get(name) {
+        let [now, before]: [BTreeMap<_, _>; 2] =
+            [self, older].map(|lock| lock.all().map(|p| (p.name.as_str(), p)).collect());
+        for (name, &new) in &now {
+            match before.get(name) {
                 None => changes.push(Change::Added(new.clone())),
-                Some(old) if old.version.as_str() != new.version.as_str() || old.sha256 != new.sha256 => {
+                Some(&old) if old.version.as_str() != new.version.as_str() || old.sha256 != new.sha256 => {
                     changes.push(Change::Changed { old: old.clone(), new: new.clone() });
                 }
                 Some(_) => {}
             }
         }
-        let gone = older.packages.values().filter(|old| !self.packages.contains_key(&old.name));
-        changes.extend(gone.map(|old| Change::Removed(old.clone())));
+        let gone = before.iter().filter(|(name, _)| !now.contains_key(*name));
+        changes.extend(gone.map(|(_, &old)| Change::Removed(old.clone())));
         changes.sort_by(|a, b| a.name().cmp(b.name()));
         LockDiff { changes }
     }
@@ -200,9 +216,9 @@ impl Lock {
 impl fmt::Display for Lock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{HEAD}\nsuite {}\narchitecture {}", self.suite, self.architecture)?;
-        for p in self.packages.values() {
+        for (at, p) in self.all().enumerate() {
             let (name, version, arch, pool) = (&p.name, &p.version, &p.architecture, p.pool.word());
-            let role = self.role(name);
+            let role = if at == self.packages.len() { " debug-kernel" } else { self.role(name) };
             let (sha256, size, component, file) = (&p.sha256, p.size, &p.component, &p.filename);
             writeln!(f, "{name} {version} {arch} {sha256} {size} {pool} {component} {file}{role}")?;
         }
@@ -299,7 +315,8 @@ mod tests {
 
     fn lock() -> impl Strategy<Value = Lock> {
         let role = prop::sample::subsequence(vec!["tools", "build-only", "dkms"], 0..=3);
-        prop::collection::vec((locked(), role), 0..6).prop_map(|all| {
+        let packages = prop::collection::vec((locked(), role), 0..6);
+        (packages, prop::option::of(locked())).prop_map(|(all, debug_kernel)| {
             let mut lock = Lock::new("trixie".to_owned(), "amd64".to_owned());
             for (package, role) in all {
                 let name = package.name.clone();
@@ -307,6 +324,7 @@ mod tests {
                     lock.set_role(&name, |word| role.contains(&word));
                 }
             }
+            lock.debug_kernel = debug_kernel.filter(|k| !lock.packages.contains_key(&k.name));
             lock
         })
     }

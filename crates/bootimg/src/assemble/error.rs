@@ -56,6 +56,22 @@ pub enum BuildError {
         /// The package.
         package: String,
     },
+    /// The package of `--debug-kernel` cannot be one.
+    #[error("{package} cannot be the debug kernel: {why}")]
+    DebugKernel {
+        /// The package file.
+        package: String,
+        /// Why not.
+        why: String,
+    },
+    /// The lock that is to be repeated has another debug kernel.
+    #[error("the lock has the debug kernel {locked}, and {found}: give that package with --debug-kernel")]
+    OtherDebugKernel {
+        /// What the lock has.
+        locked: String,
+        /// What is given.
+        found: String,
+    },
     /// A kernel module cannot be read.
     #[error(transparent)]
     Module(Box<ModuleError>),

@@ -13,7 +13,7 @@ use super::kernels::{self, Kernel};
 use super::output::{Hashed, Output, rewind};
 use super::papers::{Papers, sums};
 use super::root_files::{self, AddFile};
-use super::{Binary, BuildError, SizeRow, Step, StepTime, Wanted, Watch, packages, tools};
+use super::{Binary, BuildError, SizeRow, Step, StepTime, Wanted, Watch, debug_kernel, packages, tools};
 use crate::archive::{self, Chosen, Planned};
 use crate::disk::Seed;
 use crate::disk::description::Signer;
@@ -154,7 +154,8 @@ pub fn build(build: &Build<'_>, doors: &Doors<'_>, watch: &dyn Watch) -> Result<
     let archive =
         archive::Doors { fetch: doors.fetch, runner: doors.runner, host: doors.host, store: doors.store };
     let fetching = Fetching(watch);
-    let planned = timed.step(Step::Packages, || packages::plan(&build.wanted, &archive, &fetching))?;
+    let mut planned = timed.step(Step::Packages, || packages::plan(&build.wanted, &archive, &fetching))?;
+    let debug_name = debug_kernel::add(build.debug_kernel.as_deref(), &mut planned)?;
     let suite = build.wanted.root.suite.clone();
     planned.notices.iter().for_each(|notice| watch.note(&notice.to_string()));
     let (epoch, time) = source_date(build, &planned)?;
@@ -170,10 +171,8 @@ pub fn build(build: &Build<'_>, doors: &Doors<'_>, watch: &dyn Watch) -> Result<
     } else {
         Some(timed.step(Step::Dkms, || modules(build, &planned, doors, &output, watch))?)
     };
-    let debug = build.debug_kernel.as_deref().map(debug_package).transpose()?;
-    let debug_name = debug.as_ref().map(|source| source.name.clone());
-    let mut prepared = timed
-        .step(Step::Frames, || prepare(build, &planned, [modules, debug], epoch, doors.frames, watch))?;
+    let mut prepared =
+        timed.step(Step::Frames, || prepare(build, &planned, modules, epoch, doors.frames, watch))?;
     let libc = planned.packages.iter().find(|p| p.name == "libc6");
     let glibc = libc.and_then(|p| super::glibc_of_package(&p.version.to_string()));
     root_files::check(&build.binaries, &suite, glibc, prepared.tree())?;
@@ -297,21 +296,6 @@ fn signed(output: &Output, boot: &mut BootLoader) -> Result<Vec<(String, Vec<u8>
     beside.into_iter().map(|(to, from)| Ok((to.to_owned(), files.read(from)?))).collect()
 }
 
-/// `--debug-kernel` as a package.
-fn debug_package(deb: &Path) -> Result<PackageSource, BuildError> {
-    use crate::deb::{Deb, Limits};
-    let origin = deb.to_string_lossy().into_owned();
-    let failed = |source| BuildError::Tool { package: origin.clone(), source };
-    let mut stream = Stream::open(deb)?;
-    let (sha256, size) = Sha256::of_reader(io::BufReader::new(&mut stream)).map_err(failed)?;
-    rewind(&mut stream).map_err(failed)?;
-    let opened = Deb::open(&origin, io::BufReader::new(stream), Limits::default());
-    let opened = opened.map_err(|e| failed(io::Error::other(e)))?;
-    let field = |name| opened.control().field(name).unwrap_or_default().to_owned();
-    let (name, version) = (field("Package"), field("Version"));
-    Ok(source(name, version, sha256, size, deb.to_owned()))
-}
-
 fn source(name: String, version: String, sha256: Sha256, size: u64, deb: PathBuf) -> PackageSource {
     let open = move || {
         let stream = Stream::open(&deb).map_err(io::Error::other)?;
@@ -323,7 +307,7 @@ fn source(name: String, version: String, sha256: Sha256, size: u64, deb: PathBuf
 fn prepare<'c>(
     build: &Build<'_>,
     planned: &Planned,
-    more: [Option<PackageSource>; 2],
+    modules: Option<PackageSource>,
     epoch: i64,
     frames: &'c dyn Cache,
     watch: &dyn Watch,
@@ -335,7 +319,7 @@ fn prepare<'c>(
         let (name, version, deb) = (p.name.clone(), p.version.to_string(), p.deb.clone());
         builder = builder.package(source(name, version, p.sha256, p.size, deb));
     }
-    for package in more.into_iter().flatten() {
+    for package in modules {
         if !planned
             .packages
             .iter()
