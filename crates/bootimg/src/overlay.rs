@@ -99,6 +99,7 @@ pub const FILES: &[File] = files![
     0o600 "etc/iscsi/initiatorname.iscsi" if "usr/sbin/iscsid",
     0o644 "etc/mdadm/mdadm.conf" if "usr/sbin/mdadm",
     0o644 "etc/modprobe.d/esos.conf",
+    0o644 "etc/modules",
     0o644 "etc/modules-load.d/esos.conf",
     0o644 "etc/motd",
     0o644 "etc/multipath.conf" if "usr/sbin/multipathd",
