@@ -39,6 +39,7 @@ pub(crate) fn login(ui: &mut Ui, name: &str) -> Result<Exit, Failure> {
         return Ok(Exit::Refused);
     };
     carry_out(&answers, "first login")?;
+    restart_readers(&answers, &files, ui);
     network(ui);
     if let Err(why) = banner(ui) {
         ui.detail(format!("{why:?}"));
@@ -102,6 +103,23 @@ fn network(ui: &mut Ui) {
         Ok(output) if output.status.success() => {}
         Ok(output) => ui.say(format!("{}{}", prompt::WRONG, output.error_text().trim())),
         Err(why) => ui.say(format!("{}{why}", prompt::WRONG)),
+    }
+}
+
+/// Daemons that read the host's name and the time zone only when they start.
+const READERS: [&str; 2] = ["/etc/init.d/rsyslog", "/etc/init.d/cron"];
+
+/// Starts them again, so that the log carries the new name and the new time. A failure ends no login.
+fn restart_readers(answers: &Answers, files: &HostFiles, ui: &mut Ui) {
+    if answers.hostname.is_none() && answers.timezone.is_none() {
+        return;
+    }
+    for script in READERS.into_iter().filter(|script| files.stat(script).is_ok()) {
+        match HostRunner.run(&Cmd::new(script).arg("restart").limit(Duration::from_secs(60))) {
+            Ok(output) if output.status.success() => {}
+            Ok(output) => ui.detail(format!("{script} restart: {}", output.status)),
+            Err(why) => ui.detail(why.to_string()),
+        }
     }
 }
 
