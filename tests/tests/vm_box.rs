@@ -1,12 +1,11 @@
 //! A fresh box of the default image: who may log in, what makes it unlike its twin, how it goes down.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking")]
 use esos_tests::image::{self, Kind};
-use esos_tests::ssh::ssh;
+use esos_tests::ssh::{Key, ssh};
 use esos_tests::{Level, allowed, skip};
 use esos_units::Bytes;
 use esos_vm::{Bus, Disk, Firmware, Guest, Machine, Mark, Net, free_port};
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 /// A machine of the image with ssh on a port of this host.
@@ -38,20 +37,23 @@ fn accounts(guest: &Guest) {
 }
 
 /// sshd offers keys and nothing else, and a key lets in.
-fn sshd(guest: &Guest, port: u16, dir: &Path) {
+fn sshd(guest: &Guest, port: u16) {
     let refused = ssh(port, &["-o", "PreferredAuthentications=none"], "true").unwrap();
     let words = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.status.success() && words.contains("(publickey)"), "{words}");
-    let key = dir.join("key");
-    let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key).status();
-    assert!(made.unwrap().success());
-    let public = std::fs::read(key.with_extension("pub")).unwrap();
-    guest.run("mkdir -p -m 700 /root/.ssh").unwrap();
-    guest.write_file("/root/.ssh/authorized_keys", &public).unwrap();
-    let answer = ssh(port, &["-i", &key.to_string_lossy()], "cat /proc/sys/kernel/random/boot_id").unwrap();
+    let key = Key::new().unwrap();
+    key.allow(guest).unwrap();
+    let answer = key.ssh(port, "cat /proc/sys/kernel/random/boot_id").unwrap();
     assert!(answer.status.success(), "{}", String::from_utf8_lossy(&answer.stderr));
     let boot = guest.run("cat /proc/sys/kernel/random/boot_id").unwrap().text();
     assert_eq!(String::from_utf8_lossy(&answer.stdout).trim(), boot);
+}
+
+/// What was told at the first login holds at once, for daemons too that were running before.
+fn told(guest: &Guest) {
+    guest.run("logger -t witness here").unwrap();
+    let log = guest.run("grep -h witness /var/log/syslog; hostname; date +%Z").unwrap().text();
+    assert!(log.contains(" box1 witness") && log.contains("\nbox1\nCE"), "{log}");
 }
 
 /// What makes a box unlike its twin.
@@ -100,12 +102,14 @@ fn two_boxes_of_one_image() {
     let path = image::find(Kind::Default).unwrap();
     let _turn = image::turn();
     let boot = image::boot(&path, Firmware::Bios, Bus::Usb);
-    let dir = tempfile::tempdir().unwrap();
 
     let (first, port) = machine(&path, "first");
     let guest = image::up(first, &boot).unwrap();
+    let said = guest.console().text();
+    assert!(!said.contains("No such file"), "{said}");
+    told(&guest);
     accounts(&guest);
-    sshd(&guest, port, dir.path());
+    sshd(&guest, port);
     let mine = identity(&guest);
     power_off(&guest);
     assert!(guest.console().find(Mark::default(), "Kernel panic").is_none());

@@ -2,11 +2,10 @@
 //! stick that only looks like it, and takes the old one again.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 use esos_tests::image::{self, Kind};
-use esos_tests::ssh::ssh;
+use esos_tests::ssh::Key;
 use esos_tests::{Level, allowed, skip};
 use esos_units::Bytes;
 use esos_vm::{Bus, Disk, Firmware, Guest, Machine, Net, free_port};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// How long after a change the watcher's document says a word.
@@ -56,14 +55,8 @@ fn a_box_goes_on_without_its_stick() {
         .net(Net::User { forward: vec![(port, 22)], closed: false });
     let guest = image::up(machine, &boot).unwrap();
 
-    let dir = tempfile::tempdir().unwrap();
-    let key = dir.path().join("key");
-    let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key).status();
-    assert!(made.unwrap().success());
-    guest.run("mkdir -p -m 700 /root/.ssh").unwrap();
-    guest
-        .write_file("/root/.ssh/authorized_keys", &std::fs::read(key.with_extension("pub")).unwrap())
-        .unwrap();
+    let key = Key::new().unwrap();
+    key.allow(&guest).unwrap();
     says(&guest, "present", Duration::from_secs(60));
 
     std::thread::sleep(Duration::from_secs(10));
@@ -83,7 +76,7 @@ fn a_box_goes_on_without_its_stick() {
     let files = guest.run_within(read, Duration::from_secs(900)).unwrap();
     assert!(files.success(), "{files:?}");
     println!("{} files read", files.text());
-    let login = ssh(port, &["-i", &key.to_string_lossy()], "echo in").unwrap();
+    let login = key.ssh(port, "echo in").unwrap();
     assert!(login.status.success(), "{}", String::from_utf8_lossy(&login.stderr));
 
     guest.plug("twin").unwrap();
@@ -92,4 +85,9 @@ fn a_box_goes_on_without_its_stick() {
     says(&guest, "gone", Duration::from_secs(30));
     guest.plug("stick").unwrap();
     println!("taken again after {:.1?}", says(&guest, "present", Duration::from_secs(30)));
+    // It may be called something else now; the boot report goes with it.
+    let nodes = r#"grep -o '"/dev/[^"]*"' /run/esos/boot.json | tr -d '"' | sort -u | xargs ls"#;
+    let there = || guest.run(nodes).unwrap().success();
+    image::eventually("the boot report names the stick as it is", Duration::from_secs(30), there).unwrap();
+    println!("{}", guest.run(nodes).unwrap().text());
 }

@@ -75,6 +75,15 @@ impl Looker {
     }
 }
 
+/// A disk's place below `/sys`, and the nodes of its partitions by their names.
+pub(crate) fn nodes(disk: &str) -> Option<(String, BTreeMap<String, String>)> {
+    let inventory = Inventory::read(&HostTree::new("/sys")).ok()?;
+    let of_disk = |p: &&Device| inventory.whole(&p.name).is_some_and(|whole| whole.node() == disk);
+    let named = inventory.devices().filter(of_disk).filter_map(|p| Some((p.part_name.clone()?, p.node())));
+    let path = inventory.devices().find(|d| d.node() == disk)?.path.clone();
+    Some((path, named.collect()))
+}
+
 /// A disk, read past the kernel's cache.
 struct Disk {
     file: File,

@@ -1,5 +1,5 @@
 //! The loop.
-use crate::media::Looker;
+use crate::media::{Looker, nodes};
 use esos_blockdev::{Heard, UeventSocket};
 use esos_cli::{Exit, Failure, OrExit, Ui};
 use esos_exec::{Cmd, HostRunner, Runner};
@@ -28,12 +28,24 @@ pub(crate) fn watch(ui: &mut Ui) -> Result<Exit, Failure> {
     let events = UeventSocket::open().or_exit(Exit::Unavailable)?;
     let mut looker = Looker::default();
     let mut watcher = Watcher::new(booted(&stick));
+    // The node that the boot report names.
+    let mut known = stick.device.clone();
     loop {
         let mut media = looker.media();
         // Of two that cannot be told apart by what `esos-init` knew, it is the one that has the name it had
         // at boot; from the first look on model and serial number are known too.
         media.sort_by_key(|m| m.device != stick.device);
         let notices = watcher.look(HostClock.now().as_secs(), &media);
+        if watcher.state().state == Presence::Present
+            && let Some(device) = watcher.state().device.as_deref().filter(|device| *device != known)
+        {
+            match rename(&files, device) {
+                Ok(true) => known = device.to_owned(),
+                // Its partitions are not there yet; the next look is soon.
+                Ok(false) => {}
+                Err(why) => ui.detail(format!("{}: {why:?}", run::BOOT_REPORT)),
+            }
+        }
         if !notices.is_empty() || state(&files).as_ref() != Some(watcher.state()) {
             let text = serde_json::to_vec_pretty(watcher.state())?;
             files.make_dir(run::DIR)?;
@@ -82,6 +94,21 @@ fn wait_for_report(files: &HostFiles) -> Result<StickReport, Failure> {
         }
         HostClock.sleep(Duration::from_secs(30));
     }
+}
+
+/// Writes the nodes that the stick has now into the boot report: it came back under another name, and
+/// whoever mounts one of its partitions looks there. Says whether that could be done.
+fn rename(files: &HostFiles, device: &str) -> Result<bool, Failure> {
+    let text = files.read(run::BOOT_REPORT)?;
+    let mut report = BootReport::from_json(&String::from_utf8_lossy(&text)).or_exit(Exit::Invalid)?;
+    let (Some(stick), Some((path, nodes))) = (&mut report.stick, nodes(device)) else { return Ok(false) };
+    for (name, partition) in &mut stick.partitions {
+        let Some(node) = nodes.get(name) else { return Ok(false) };
+        partition.device.clone_from(node);
+    }
+    (stick.device, stick.path) = (device.to_owned(), path);
+    files.replace(run::BOOT_REPORT, report.to_json().as_bytes(), 0o644)?;
+    Ok(true)
 }
 
 /// Waits for a block device to come or go, or for the next time to look.
