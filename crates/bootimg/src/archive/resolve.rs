@@ -153,7 +153,22 @@ impl From<ParseError> for ResolveError {
 /// [`ResolveError::Impossible`] with the chain of needs and why each candidate fails,
 /// [`ResolveError::Parse`] for fields that make no sense.
 pub fn resolve(universe: &Universe<'_>, wish: &Wish) -> Result<Vec<Selected>, ResolveError> {
-    let mut set = search::Search::new(universe, wish).run()?;
+    resolve_within(universe, wish, CHOICES)
+}
+
+/// Choices after which [`resolve`] gives up; a real image takes some hundreds.
+pub const CHOICES: u64 = 200_000;
+
+/// As [`resolve`], for as many choices at most.
+///
+/// # Errors
+/// [`ResolveError::GaveUp`] behind the last of them, and as [`resolve`].
+pub fn resolve_within(
+    universe: &Universe<'_>,
+    wish: &Wish,
+    choices: u64,
+) -> Result<Vec<Selected>, ResolveError> {
+    let mut set = search::Search::new(universe, wish, choices).run()?;
     set.sort_by_key(|s| universe.package(s.package).map(|p| p.name));
     Ok(set)
 }

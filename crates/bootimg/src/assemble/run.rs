@@ -173,7 +173,8 @@ pub fn build(build: &Build<'_>, doors: &Doors<'_>, watch: &dyn Watch) -> Result<
     };
     let mut prepared =
         timed.step(Step::Frames, || prepare(build, &planned, modules, epoch, doors.frames, watch))?;
-    let libc = planned.packages.iter().find(|p| p.name == "libc6");
+    let in_root = |p: &&Chosen| packages::is_root(&planned.lock, &p.name);
+    let libc = planned.packages.iter().filter(in_root).find(|p| p.name == "libc6");
     let glibc = libc.and_then(|p| super::glibc_of_package(&p.version.to_string()));
     root_files::check(&build.binaries, &suite, glibc, prepared.tree())?;
 

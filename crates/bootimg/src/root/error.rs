@@ -96,6 +96,6 @@ pub enum RootError {
         source: io::Error,
     },
     /// Somebody asked to stop.
-    #[error("stopped")]
+    #[error("the build was stopped")]
     Stopped,
 }

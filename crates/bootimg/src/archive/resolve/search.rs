@@ -6,9 +6,6 @@ use super::{Base, Because, DeadEnd, Link, Refusal, ResolveError, Selected, Wish}
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
-/// Choices after which the search gives up; a real image takes some hundreds.
-const LIMIT: u64 = 200_000;
-
 /// A place in the order of choices.
 type Level = usize;
 
@@ -67,6 +64,8 @@ pub(super) struct Search<'u, 't> {
     forbidden: HashMap<String, Vec<(Level, &'static str, Relation)>>,
     first: Option<Box<DeadEnd>>,
     count: u64,
+    /// Choices after which it gives up.
+    limit: u64,
 }
 
 /// The candidates of a goal, and why the others are none.
@@ -78,7 +77,7 @@ struct Candidates {
 }
 
 impl<'u, 't> Search<'u, 't> {
-    pub(super) fn new(universe: &'u Universe<'t>, wish: &'u Wish) -> Self {
+    pub(super) fn new(universe: &'u Universe<'t>, wish: &'u Wish, limit: u64) -> Self {
         let goal = |wanted, base| Goal { wanted: Rc::new(wanted), owner: None, base };
         let mut goals: Vec<Goal> = wish.seeds.iter().map(|s| goal(s.clone(), false)).collect();
         let is_base = |id: &PackageId| match (universe.package(*id), wish.base) {
@@ -102,6 +101,7 @@ impl<'u, 't> Search<'u, 't> {
             forbidden: HashMap::new(),
             first: None,
             count: 0,
+            limit,
         }
     }
 
@@ -122,12 +122,11 @@ impl<'u, 't> Search<'u, 't> {
                 self.first.get_or_insert_with(|| Box::new(end.clone()));
                 self.back(blame, end)?;
             }
-            if self.count > LIMIT {
-                let first = self.first.take();
-                return match first {
-                    Some(first) => Err(ResolveError::GaveUp { choices: self.count, first }),
-                    None => Ok(self.selected()),
-                };
+            // Without a dead end there is nothing to give up: choices are finite.
+            if self.count > self.limit
+                && let Some(first) = self.first.take()
+            {
+                return Err(ResolveError::GaveUp { choices: self.count, first });
             }
         }
         Ok(self.selected())
