@@ -15,19 +15,27 @@ pub const LIMIT: Duration = Duration::from_secs(1200);
 pub enum Kind {
     /// What is shipped.
     Default,
+    /// The same under another version ([`SECOND`]), for the other slot.
+    Second,
     /// The same kernel, init and boot loader with few packages, for tests that boot often.
     Small,
 }
 
-/// One image, built once a test run: `ESOS_IMAGE` (`ESOS_SMALL_IMAGE`) names one that is there already.
+/// The version of [`Kind::Second`].
+pub const SECOND: &str = "9.9.9-second";
+
+/// One image, built once a test run: `ESOS_IMAGE` (`ESOS_SECOND_IMAGE`, `ESOS_SMALL_IMAGE`) names one
+/// that is there already.
 ///
 /// # Errors
 /// In words: no `esos-image` in the release directory, or what it said when it could not build.
 pub fn find(kind: Kind) -> Result<PathBuf, String> {
     static DEFAULT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    static SECOND: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     static SMALL: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let (cell, name) = match kind {
         Kind::Default => (&DEFAULT, "ESOS_IMAGE"),
+        Kind::Second => (&SECOND, "ESOS_SECOND_IMAGE"),
         Kind::Small => (&SMALL, "ESOS_SMALL_IMAGE"),
     };
     cell.get_or_init(|| match std::env::var_os(name) {
@@ -59,6 +67,7 @@ pub fn release(program: &str) -> Result<PathBuf, String> {
 fn build(kind: Kind) -> Result<PathBuf, String> {
     let dir = target_dir()?.join(match kind {
         Kind::Default => "test-image",
+        Kind::Second => "test-image-second",
         Kind::Small => "test-image-small",
     });
     let tool = release("esos-image")?;
@@ -71,9 +80,12 @@ fn build(kind: Kind) -> Result<PathBuf, String> {
     }
     let mut command = Command::new(tool);
     command.args(["build".as_ref(), "--out".as_ref(), dir.as_os_str()]);
-    if kind == Kind::Small {
-        command.arg("--manifest").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/small.toml"));
-    }
+    let small = || Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/small.toml");
+    match kind {
+        Kind::Default => &mut command,
+        Kind::Second => command.args(["--image-version", SECOND, "--no-compress"]),
+        Kind::Small => command.arg("--manifest").arg(small()),
+    };
     let out = command.output().map_err(|error| error.to_string())?;
     if out.status.success() {
         return Ok(image);

@@ -19,6 +19,7 @@ pub mod kernel;
 mod level;
 pub mod packages;
 pub mod peer;
+pub mod slots;
 pub mod ssh;
 pub mod tiny;
 

@@ -17,8 +17,19 @@ pub struct Tiny {
 /// How long a tiny guest may take to its shell, software emulation on a busy host included.
 pub const LIMIT: Duration = Duration::from_secs(300);
 
-const MODULES: [&str; 8] =
-    ["virtio_pci", "virtio_blk", "virtio_net", "virtio_rng", "xhci_pci", "usb_storage", "sd_mod", "ahci"];
+const MODULES: [&str; 11] = [
+    "virtio_pci",
+    "virtio_blk",
+    "virtio_net",
+    "virtio_rng",
+    "xhci_pci",
+    "usb_storage",
+    "sd_mod",
+    "ahci",
+    "vfat",
+    "nls_cp437",
+    "nls_ascii",
+];
 
 const INIT: &str = r#"#!/bin/busybox sh
 /bin/busybox --install -s /bin

@@ -2,9 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 use esos_tests::image::{self, Kind};
 use esos_tests::{Level, allowed, skip};
-use esos_vm::{Bus, Firmware, Guest};
+use esos_vm::{Bus, Firmware};
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 fn default_image(test: &str, level: Level) -> Option<PathBuf> {
@@ -20,8 +20,7 @@ fn default_image(test: &str, level: Level) -> Option<PathBuf> {
 }
 
 /// The root is in memory, and nothing of the stick can be written.
-fn root_is_in_memory(guest: &Guest) {
-    let mounts = guest.run("cat /proc/mounts").unwrap().text();
+fn root_is_in_memory(mounts: &str) {
     let root = mounts.lines().rfind(|line| line.split(' ').nth(1) == Some("/")).unwrap();
     assert!(root.split(' ').nth(2) == Some("tmpfs"), "{mounts}");
     let writable = mounts.lines().filter(|line| {
@@ -31,9 +30,14 @@ fn root_is_in_memory(guest: &Guest) {
         device.starts_with("/dev/") && options.split(',').any(|option| option == "rw")
     });
     assert_eq!(writable.collect::<Vec<_>>(), [""; 0], "{mounts}");
-    let init = guest.run("readlink -f /proc/1/exe; cat /proc/1/comm").unwrap().text();
+}
+
+/// PID 1 is sysvinit.
+fn init_is_sysvinit(init: &str) {
     assert!(init.ends_with("/sbin/init\ninit"), "{init}");
 }
+
+const INIT: &str = "readlink -f /proc/1/exe; cat /proc/1/comm";
 
 fn steps(data: &Value) -> Vec<&str> {
     data["steps"].as_array().into_iter().flatten().filter_map(|step| step["name"].as_str()).collect()
@@ -45,7 +49,8 @@ fn bios_from_a_usb_stick_to_esos_status() {
     let _turn = image::turn();
     let boot = image::boot(&image, Firmware::Bios, Bus::Usb);
     let guest = image::up(boot.machine(), &boot).unwrap();
-    root_is_in_memory(&guest);
+    root_is_in_memory(&guest.run("cat /proc/mounts").unwrap().text());
+    init_is_sysvinit(&guest.run(INIT).unwrap().text());
     let status = guest.run("esos status").unwrap();
     assert!(status.success(), "{status:?}");
     let text = status.text();
@@ -56,27 +61,36 @@ fn bios_from_a_usb_stick_to_esos_status() {
     assert_eq!(steps, ["grub", "kernel", "init", "sysvinit", "login"]);
 }
 
-/// The same through the command that a person types.
+/// The command that a person types: boots, logs in, runs a command; `data` of its document.
+fn run(image: &Path, firmware: Firmware, bus: Bus, command: &str) -> Value {
+    let out = Command::new(image::release("esos-image").unwrap())
+        .arg("run")
+        .arg(image)
+        .args(["--firmware", &firmware.to_string(), "--bus", &bus.to_string()])
+        .args(["--until-login", "--timeout", "1800", "--json", "--exec", command])
+        .output()
+        .unwrap();
+    let (stdout, stderr) = (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+    assert!(out.status.success(), "{firmware} {bus}: {}\n{stdout}\n{stderr}", out.status);
+    let mut document: Value = serde_json::from_str(&stdout).unwrap();
+    let data = document["data"].take();
+    assert_eq!(data["exec"]["status"], 0, "{data:#}");
+    assert_eq!(steps(&data), ["grub", "kernel", "init", "sysvinit", "login"], "{data:#}");
+    assert!(data["boot"]["steps"].as_array().is_some_and(|steps| !steps.is_empty()), "{data:#}");
+    data
+}
+
+fn answer(data: &Value) -> &str {
+    data["exec"]["stdout"].as_str().unwrap().trim_end()
+}
+
 #[test]
 fn uefi_from_a_usb_stick_by_esos_image_run() {
     let Some(image) = default_image("uefi_from_a_usb_stick_by_esos_image_run", Level::Ci) else { return };
     let _turn = image::turn();
-    let out = Command::new(image::release("esos-image").unwrap())
-        .arg("run")
-        .arg(&image)
-        .args(["--firmware", "uefi", "--bus", "usb", "--until-login", "--timeout", "1200", "--json"])
-        .args(["--exec", "esos status --json"])
-        .output()
-        .unwrap();
-    let (stdout, stderr) = (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
-    assert!(out.status.success(), "{}\n{stdout}\n{stderr}", out.status);
-    let document: Value = serde_json::from_str(&stdout).unwrap();
-    let data = &document["data"];
-    assert_eq!(steps(data), ["grub", "kernel", "init", "sysvinit", "login"], "{document:#}");
-    assert_eq!(data["exec"]["status"], 0, "{document:#}");
-    let status: Value = serde_json::from_str(data["exec"]["stdout"].as_str().unwrap()).unwrap();
+    let data = run(&image, Firmware::Uefi, Bus::Usb, "esos status --json");
+    let status: Value = serde_json::from_str(answer(&data)).unwrap();
     assert!(status["data"].is_object(), "{status:#}");
-    assert!(data["boot"]["steps"].as_array().is_some_and(|steps| !steps.is_empty()), "{document:#}");
 }
 
 /// Every firmware with every bus, each to a login with its root in memory.
@@ -86,12 +100,19 @@ fn every_firmware_and_bus() {
     let _turn = image::turn();
     for firmware in Firmware::ALL {
         for bus in [Bus::Usb, Bus::Virtio, Bus::Sata] {
-            let boot = image::boot(&image, firmware, bus);
-            let guest = image::up(boot.machine(), &boot).unwrap();
-            root_is_in_memory(&guest);
-            let steps: Vec<_> =
-                esos_vm::boot::steps(&guest).iter().map(|s| format!("{} {:.1}", s.name, s.seconds)).collect();
-            println!("{firmware} {bus} ({}): {}", guest.accel(), steps.join(", "));
+            let data = run(&image, firmware, bus, &format!("cat /proc/mounts; echo INIT; {INIT}"));
+            let (mounts, init) = answer(&data).split_once("INIT\n").unwrap();
+            root_is_in_memory(mounts);
+            init_is_sysvinit(init);
+            let times = |list: &Value, name: &str, time: &str| {
+                let all = list.as_array().into_iter().flatten();
+                all.map(|s| format!("{} {}", s[name].as_str().unwrap_or("?"), s[time]))
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            };
+            let (seen, own) = (&data["steps"], &data["boot"]["steps"]);
+            println!("{firmware} {bus} ({}): {}", data["accel"], times(seen, "name", "seconds"));
+            println!("  esos-init, ms: {}", times(own, "step", "took_ms"));
         }
     }
 }
