@@ -59,5 +59,5 @@ took=$((SECONDS - start))
 
 size() { du -smc "$@" 2>/dev/null | tail -n 1 | cut -f1; }
 say "make $target: status $status after $took s"
-say "downloaded, in MiB: apt $(size "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists), cargo $(size "$root"/home/builder/.cargo/registry/cache), packages of the image $(size "$root"/home/builder/.cache/esos* "$root"/home/builder/esos/cache)"
+say "downloaded, in MiB: apt $(size "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists), cargo $(size "$root"/home/builder/.cargo/registry/cache), packages of the image $(size "$root"/home/builder/.cache/esos-image/packages)"
 exit $status

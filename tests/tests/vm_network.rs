@@ -42,8 +42,8 @@ fn neighbour(tiny: &Tiny, segment: &Segment) -> Guest {
     guest.write_file("/etc/udhcpd.conf", config.as_bytes()).unwrap();
     let up = guest
         .run(
-            "ip link set lo up && ip link set eth0 up && ip addr add 10.9.0.1/24 dev eth0 && \
-             ip -6 addr add 2001:db8:9::1/64 dev eth0 nodad && >/tmp/leases && udhcpd -S /etc/udhcpd.conf",
+            "echo 0 >/proc/sys/net/ipv6/conf/eth0/accept_dad; ip link set lo up && ip link set eth0 up && ip addr add 10.9.0.1/24 dev eth0 && \
+             ip -6 addr add 2001:db8:9::1/64 dev eth0 && >/tmp/leases && udhcpd -S /etc/udhcpd.conf",
         )
         .unwrap();
     assert!(up.success(), "{up:?}");
