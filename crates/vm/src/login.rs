@@ -126,16 +126,27 @@ const AGAIN: usize = 6;
 /// How long a line that is not known as a question must stand still to be one.
 const STILL: Duration = Duration::from_secs(5);
 
+/// How long nothing may ask before a person hits Enter.
+const SILENCE: Duration = Duration::from_secs(45);
+
 pub(crate) fn log_in(console: &Console, person: &Person, limit: Duration) -> Result<(), LoginError> {
     let deadline = Instant::now() + limit;
     let mut from = Mark::default();
     let mut asked: Vec<String> = Vec::new();
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        let (line, question) = console.wait_until(from, "a login, a question or a shell", left, |text| {
+        let asks = console.wait_until(from, "a login, a question or a shell", left.min(SILENCE), |text| {
             let line = text.rsplit('\n').next()?;
             Some((line.to_owned(), question(line)?))
-        })?;
+        });
+        let (line, question) = match asks {
+            // Something was printed over the question, a kernel's message say: Enter brings it back.
+            Err(WaitError::Timeout { .. }) if left > SILENCE => {
+                console.send_line("").map_err(LoginError::Type)?;
+                continue;
+            }
+            asks => asks?,
+        };
         let here = console.mark();
         if question == Question::Other || !line.ends_with(' ') && question != Question::Login {
             // Perhaps a line that is being printed.
