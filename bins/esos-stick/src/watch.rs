@@ -28,6 +28,8 @@ pub(crate) fn watch(ui: &mut Ui) -> Result<Exit, Failure> {
     let events = UeventSocket::open().or_exit(Exit::Unavailable)?;
     let mut looker = Looker::default();
     let mut watcher = Watcher::new(booted(&stick));
+    // That it is there from the start is nothing to print over a login prompt.
+    let mut console = false;
     // The node that the boot report names.
     let mut known = stick.device.clone();
     loop {
@@ -53,8 +55,9 @@ pub(crate) fn watch(ui: &mut Ui) -> Result<Exit, Failure> {
         }
         for notice in &notices {
             ui.detail(&notice.text);
-            tell(notice);
+            tell(notice, console || notice.urgency == Urgency::Critical);
         }
+        console = true;
         if !notices.is_empty() {
             // The banner names a stick that is gone.
             let banner = Cmd::new("/usr/sbin/esos-setup").arg("banner").limit(Duration::from_secs(20));
@@ -89,7 +92,7 @@ fn wait_for_report(files: &HostFiles) -> Result<StickReport, Failure> {
             };
             files.make_dir(run::DIR)?;
             files.replace(run::STICK_STATE, &serde_json::to_vec_pretty(&state)?, 0o644)?;
-            tell(&Notice { urgency: Urgency::Notice, text: state.message });
+            tell(&Notice { urgency: Urgency::Notice, text: state.message }, true);
             said = why;
         }
         HostClock.sleep(Duration::from_secs(30));
@@ -138,13 +141,13 @@ fn booted(stick: &StickReport) -> Identity {
     }
 }
 
-/// To the console and to the log. Neither may stop the watcher.
-fn tell(notice: &Notice) {
+/// To the log, and to the console where that is wanted. Neither may stop the watcher.
+fn tell(notice: &Notice, console: bool) {
     let severity = match notice.urgency {
         Urgency::Notice => 5,
         Urgency::Critical => 2,
     };
-    if let Ok(mut console) = std::fs::OpenOptions::new().write(true).open("/dev/console") {
+    if console && let Ok(mut console) = std::fs::OpenOptions::new().write(true).open("/dev/console") {
         let _written = console.write_all(format!("\r\nesos: {}\r\n", notice.text).as_bytes());
     }
     // Facility daemon is 3, a priority is 8 times the facility and the severity.
