@@ -1,5 +1,5 @@
 //! Cores of real kernels, sorted and saved by us and by makedumpfile.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking")]
 use esos_crashdump::{Classifier, Core, Level as DumpLevel, PAGE};
 use esos_hostfs::Stream;
 use esos_tests::{Level, allowed, cores, peer, skip};

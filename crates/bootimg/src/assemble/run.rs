@@ -320,14 +320,13 @@ fn prepare<'c>(
         let (name, version, deb) = (p.name.clone(), p.version.to_string(), p.deb.clone());
         builder = builder.package(source(name, version, p.sha256, p.size, deb));
     }
-    for package in modules {
-        if !planned
+    if let Some(package) = modules
+        && !planned
             .packages
             .iter()
             .any(|p| p.name == package.name && packages::is_root(&planned.lock, &p.name))
-        {
-            builder = builder.package(package);
-        }
+    {
+        builder = builder.package(package);
     }
     builder = builder.overlay()?;
     let key = build.signer.as_ref().map(Signer::public_key);

@@ -1,13 +1,14 @@
 //! Builds that end without an image, out of a directory of tiny packages.
 use crate::kernel::{linked, object};
 use crate::seen::Seen;
-use esos_bootimg::archive::{MirrorChoice, UnixTime};
+use esos_bootimg::archive::{ArchiveError, MirrorChoice, UnixTime};
 use esos_bootimg::assemble::{
     self, AddFile, Binary, BinaryError, Build, BuildError, Built, Doors, Quiet, request,
 };
 use esos_bootimg::deb::DebWriter;
 use esos_bootimg::disk::image::{Layout, compress};
 use esos_bootimg::dkms::DkmsError;
+use esos_bootimg::extra::{Extra, choose};
 use esos_bootimg::kernel::InitramfsError;
 use esos_bootimg::manifest::{Manifest, Suite};
 use esos_bootimg::root::MemCache;
@@ -102,6 +103,7 @@ struct Case {
     slot: Bytes,
     out: Option<PathBuf>,
     offline_mirror: bool,
+    extra: Option<Vec<u8>>,
 }
 
 impl Default for Case {
@@ -121,6 +123,7 @@ impl Default for Case {
             slot: Bytes::mib(4),
             out: None,
             offline_mirror: true,
+            extra: None,
         }
     }
 }
@@ -144,6 +147,12 @@ impl Case {
         let wanted = request(&manifest, Suite::Trixie, UnixTime::new(1_795_424_400)).unwrap();
         let mut wanted =
             wanted.with(|request| request.mirror = MirrorChoice::At(Location::directory(debs.clone())));
+        if let Some(bytes) = self.extra {
+            let extra = dir.path().join("extra");
+            fs::create_dir(&extra).unwrap();
+            fs::write(extra.join("module-dkms.deb"), bytes).unwrap();
+            wanted = wanted.extra_debs(Some(extra));
+        }
         let (store, frames) = (Store::open(&dir.path().join("cache")).unwrap(), MemCache::default());
         let (fetch, host) = (HostFetch::offline(), HostFiles::new("/"));
         let doors = Doors {
@@ -194,6 +203,7 @@ impl Case {
             compress: false,
             minimum: None,
             signer: None,
+            secure_boot: false,
         };
         let built = assemble::build(&build, &doors, &Quiet);
         if built.is_err() && out.is_dir() {
@@ -237,6 +247,15 @@ pub(crate) fn all(seen: &mut Seen) {
     let unread = compress(&mut std::io::empty(), Broken, 1, 1).unwrap_err();
     seen.saw(&BuildError::from(unread));
     seen.saw(&BuildError::from(DkmsError::NoSource));
+    let dkms = || deb("module-dkms", &[("usr/src/module-1/dkms.conf", b"PACKAGE_NAME=module\n".to_vec())]);
+    match with(|c| c.extra = Some(dkms())).unwrap_err() {
+        BuildError::Archive(inner) => seen.saw(&*inner),
+        other => seen.saw(&other),
+    }
+    let ready = Extra { kernels: ["6.0-other".to_owned()].into(), ..Extra::named("module") };
+    let foreign = choose(&[ready], Some("6.1-test")).unwrap_err();
+    seen.saw(&foreign);
+    seen.saw(&ArchiveError::from(foreign));
 
     programs(seen);
 }
