@@ -19,6 +19,8 @@ pub mod kernel;
 mod level;
 pub mod packages;
 pub mod peer;
+pub mod scst;
+pub mod scst_conf;
 pub mod slots;
 pub mod ssh;
 pub mod tiny;

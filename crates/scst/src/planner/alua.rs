@@ -124,8 +124,16 @@ impl Planner<'_> {
         if let Some(state) = state {
             let mut only = crate::attributes::Attributes::new();
             only.set("state", state.clone());
+            // Nobody notices where no initiator is logged in to a target of the group.
+            let named = |target: &TargetName| wanted.targets.contains_key(target);
+            let mut targets = self.live.drivers.values().flat_map(|d| &d.targets);
+            let used = targets.any(|(name, t)| {
+                let held = now.is_some_and(|g| g.targets.contains_key(name));
+                (named(name) || held) && !t.sessions.is_empty()
+            });
             let class = |op: Op| match state.as_str() {
                 "active" | "nonoptimized" => op,
+                _ if !used => op,
                 _ => op.class(Class::Disruptive, format!("paths through this group become {state}")),
             };
             self.attributes(Phase::Alua, &path, &dir, attributes, &only, class);

@@ -1,0 +1,204 @@
+//! Real SCST in a box: applied, served, refused, late devices, a power cut; the peers in the same run.
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking")]
+use esos_tests::scst::{self, CONF, INITIATOR, TARGET, failures, nothing_to_do, told};
+use esos_tests::{Level, allowed, image, scst_conf};
+use esos_units::Bytes;
+use esos_vm::{Bus, Disk, Firmware, Guest, Keep, Machine};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(3 * 3600);
+
+/// The box: its stick, a disk for blockio, and one that comes late.
+fn machine(image: &Path, dir: &Path) -> Machine {
+    for name in ["block", "late"] {
+        let disk = std::fs::OpenOptions::new().write(true).create(true).truncate(false).open(dir.join(name));
+        disk.unwrap().set_len(64 << 20).unwrap();
+    }
+    let stick = Disk::new(image, Bus::Virtio).id("stick").keep(Keep::Overlay(dir.join("stick.qcow2")));
+    let disk = |name: &str| Disk::new(dir.join(name), Bus::Virtio).id(name).serial(name).keep(Keep::Write);
+    Machine::new("scst").memory(Bytes::gib(3)).disk(stick).disk(disk("block")).disk(disk("late").absent())
+}
+
+fn up(image: &Path, dir: &Path) -> Guest {
+    let boot = image::boot(image, Firmware::Bios, Bus::Virtio);
+    let guest = image::up(machine(image, dir), &boot).unwrap();
+    // The kernel's messages cost more than what they tell of: a serial line is slow.
+    told(&guest, "dmesg -n 1; lsmod | grep -q ^iscsi_scst", MINUTE).unwrap();
+    guest
+}
+
+/// Backing files; fresh RAM has none after a restart.
+fn files(guest: &Guest) {
+    told(guest, "mkdir -p /data && truncate -s 64M /data/f1 /data/f2", MINUTE).unwrap();
+}
+
+fn url(password: &str, lun: u8) -> String {
+    format!("iscsi://joe%{password}@127.0.0.1/{TARGET}/{lun}")
+}
+
+fn inquiry(guest: &Guest, initiator: &str, password: &str, lun: u8) -> Result<String, String> {
+    let command = format!("iscsi-inq -i {initiator} '{}'", url(password, lun));
+    let answer = guest.run_within(&command, MINUTE * 2).unwrap();
+    let text = format!("{}{}", answer.text(), answer.error_text());
+    if answer.success() { Ok(text) } else { Err(text) }
+}
+
+/// Writes through the kernel's initiator, compares what arrived in the backing file, reads it again.
+const WRITE_AND_READ: &str = r#"set -e
+conf=/etc/iscsi/iscsid.conf
+echo InitiatorName=iqn.2026-11.org.example:init2 >/etc/iscsi/initiatorname.iscsi
+modprobe iscsi_tcp; pidof iscsid >/dev/null || iscsid
+iscsiadm -m discovery -t sendtargets -p 127.0.0.1 >/dev/null
+set -- -m node -T iqn.2026-11.org.example:t1 -p 127.0.0.1
+iscsiadm "$@" -o update -n node.session.auth.authmethod -v CHAP
+iscsiadm "$@" -o update -n node.session.auth.username -v joe
+iscsiadm "$@" -o update -n node.session.auth.password -v 0123456789ab
+iscsiadm "$@" --login >/dev/null
+udevadm settle --timeout=60
+disk=$(ls /dev/disk/by-path/*-iscsi-iqn.2026-11.org.example:t1-lun-0)
+dd if=/dev/urandom of=/run/pattern bs=1M count=8 2>/dev/null
+dd if=/run/pattern of="$disk" bs=1M oflag=direct 2>/dev/null
+dd if="$disk" of=/run/back bs=1M count=8 iflag=direct 2>/dev/null
+cmp /run/pattern /run/back
+sync; cmp -n 8388608 /run/pattern /data/f1
+iscsiadm "$@" --logout >/dev/null
+echo equal
+"#;
+
+#[test]
+fn a_box_serves_through_scst() {
+    let test = "a_box_serves_through_scst";
+    if !allowed(test, Level::All) {
+        return;
+    }
+    let Some(debs) = scst::packages(test).unwrap() else { return };
+    let image = scst::built(&debs).unwrap();
+    let _turn = image::turn();
+    let dir = tempfile::tempdir().unwrap();
+    let guest = up(&image, dir.path());
+    println!("kernel {}", told(&guest, "uname -r", MINUTE).unwrap());
+    files(&guest);
+    guest.write_file("/root/t.conf", CONF.as_bytes()).unwrap();
+    println!("{}", told(&guest, "esos-scst apply /root/t.conf", MINUTE * 3).unwrap());
+    nothing_to_do(&guest, "/root/t.conf").unwrap();
+
+    let list = format!("iscsi-ls -i {INITIATOR} -s iscsi://joe%0123456789ab@127.0.0.1");
+    let list = told(&guest, &list, MINUTE).unwrap();
+    assert!(list.contains(TARGET) && list.contains("Lun:2"), "{list}");
+    for lun in 0..3 {
+        assert!(inquiry(&guest, INITIATOR, "0123456789ab", lun).unwrap().contains("DIRECT_ACCESS"));
+    }
+    assert!(inquiry(&guest, INITIATOR, "0123456789xx", 0).unwrap_err().contains("Authentication failure"));
+    let foreign = inquiry(&guest, "iqn.2026-11.org.example:foreign", "0123456789ab", 0).unwrap_err();
+    assert!(foreign.contains("Failed to log in"), "{foreign}");
+    assert!(told(&guest, WRITE_AND_READ, MINUTE * 5).unwrap().contains("equal"));
+
+    conformance(&guest);
+    late(&guest);
+    power_cut(guest, &image, dir.path());
+}
+
+/// The simulator's own suite, on the kernel.
+fn conformance(guest: &Guest) {
+    let Ok(program) = image::release("examples/conform") else {
+        return esos_tests::skip(
+            "conformance",
+            "needs cargo build --release -p esos-scst-sim --example conform",
+        );
+    };
+    guest.write_file("/root/conform", &std::fs::read(program).unwrap()).unwrap();
+    let run = "chmod +x /root/conform; truncate -s 16M /data/c /data/l; losetup /dev/loop7 /data/l && /root/conform /data/c /dev/loop7";
+    println!("conformance: {}", told(guest, run, MINUTE * 10).unwrap());
+}
+
+/// A device that comes a minute late is served when it comes, without a hand.
+fn late(guest: &Guest) {
+    assert!(inquiry(guest, INITIATOR, "0123456789ab", 3).is_err(), "the device is there before it comes");
+    std::thread::sleep(MINUTE);
+    guest.plug("late").unwrap();
+    let start = Instant::now();
+    let served = || inquiry(guest, INITIATOR, "0123456789ab", 3).is_ok();
+    image::eventually("the late LUN is served", MINUTE * 5, served).unwrap();
+    println!("served {:.1?} after it came", start.elapsed());
+    nothing_to_do(guest, "/root/t.conf").unwrap();
+}
+
+/// Power goes; the next start serves the same before anybody can log in. What lies in RAM is gone, so the
+/// LUN on a disk is asked for.
+fn power_cut(guest: Guest, image: &Path, dir: &Path) {
+    if let Err(why) = told(&guest, "esos-conf sync", MINUTE * 2) {
+        let facts = "cat /run/esos/boot.json; esos-conf status; blkid; ls -l /dev/disk/by-partlabel";
+        println!("{}", guest.run(facts).unwrap().text());
+        println!("the first boot did not restore what was empty: {why}");
+        told(&guest, "esos-conf sync --yes", MINUTE * 2).unwrap();
+    }
+    guest.cut_power();
+    let guest = up(image, dir);
+    let served = inquiry(&guest, INITIATOR, "0123456789ab", 2);
+    assert!(served.is_ok(), "{served:?}");
+    let order = told(&guest, "cut -f2-5 /run/esos/services", MINUTE).unwrap();
+    let place = |name: &str| order.lines().position(|l| l.contains(&format!("start\t{name}\t0")));
+    assert!(place("scst").is_some() && place("scst") < place("esos-ready"), "{order}");
+    println!("after the power cut: {}", told(&guest, "esos-scst plan /etc/scst.conf", MINUTE).unwrap());
+}
+
+/// iscsi-test-cu, whole, on our configuration and on the one that Perl's scstadmin makes of the same file;
+/// then generated configurations both ways (`ESOS_SCST_CASES` of them) and the benchmark, all in one run.
+#[test]
+fn scst_like_its_peers() {
+    let test = "scst_like_its_peers";
+    if !allowed(test, Level::All) {
+        return;
+    }
+    let Some(debs) = scst::packages(test).unwrap() else { return };
+    let image = scst::built(&debs).unwrap();
+    let perl = scst::out_of_packages(&debs, "usr/sbin/scstadmin").unwrap();
+    let _turn = image::turn();
+    let dir = tempfile::tempdir().unwrap();
+    let floor = scst::floor(dir.path()).unwrap();
+    let guest = up(&image, dir.path());
+    files(&guest);
+    guest.write_file("/root/scstadmin.pl", &perl).unwrap();
+    guest.write_file("/root/scst_floor", &floor).unwrap();
+    guest.write_file("/root/t.conf", CONF.as_bytes()).unwrap();
+    guest.write_file("/root/both.sh", include_bytes!("../guest/scst-both-ways.sh")).unwrap();
+    guest.write_file("/root/bench.sh", include_bytes!("../guest/scst-bench.sh")).unwrap();
+    told(&guest, "chmod +x /root/scst_floor; mkdir -p /root/cases; rm -f /etc/scst.conf", MINUTE).unwrap();
+
+    let suite = |apply: &str| {
+        told(&guest, "rm -f /data/f1; truncate -s 64M /data/f1", MINUTE).unwrap();
+        told(&guest, apply, MINUTE * 5).unwrap();
+        let command = format!(
+            "iscsi-test-cu -i {INITIATOR} -I iqn.2026-11.org.example:init2 --dataloss --allow-sanitize '{}' >/root/cu.log 2>&1; cat /root/cu.log",
+            url("0123456789ab", 0)
+        );
+        let log = guest.run_within(&command, LONG).unwrap().text();
+        log.lines().filter(|l| l.contains("tests ")).for_each(|l| println!("{l}"));
+        failures(&log)
+    };
+    let ours = suite("esos-scst apply /root/t.conf --no-persist");
+    let clear = "echo '# nothing' >/root/e.conf; esos-scst apply /root/e.conf --allow-empty --prune --allow-disruptive --yes --no-persist";
+    let theirs = suite(&format!("{clear} && perl /root/scstadmin.pl -config /root/t.conf -force -noprompt"));
+    println!("iscsi-test-cu fails\n  on ours:   {}\n  on theirs: {}", ours.join(" "), theirs.join(" "));
+    let more: Vec<&String> = ours.iter().filter(|name| !theirs.contains(name)).collect();
+    // Tests that race with the target's own threads differ from run to run on either configuration.
+    let raced = |name: &&&String| name.starts_with("iSCSITMF.") || name.starts_with("Reserve6.");
+    assert!(more.iter().all(|n| raced(&n)), "only on ours: {more:?}");
+
+    let cases = std::env::var("ESOS_SCST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(20_u64);
+    for n in 0..cases {
+        guest.write_file(&format!("/root/cases/{n}.conf"), scst_conf::config(n).as_bytes()).unwrap();
+    }
+    let run =
+        format!("sh /root/both.sh /root/scstadmin.pl /root/scst_floor $(seq 0 {})", cases.saturating_sub(1));
+    let said = told(&guest, &run, LONG).unwrap();
+    let differ: Vec<&str> = said.lines().filter(|l| !l.ends_with(" same")).collect();
+    println!("{cases} configurations both ways, {} differ", differ.len());
+    assert!(differ.is_empty(), "{}", differ.join("\n"));
+    println!(
+        "{}",
+        told(&guest, "sh /root/bench.sh /root/scstadmin.pl /root/scst_floor 10 100 1000", LONG).unwrap()
+    );
+}
