@@ -162,6 +162,8 @@ pub const DIRS: &[Dir] = &[
 pub const LINKS: &[Link] = &[
     Link { path: "etc/localtime", target: "/usr/share/zoneinfo/Etc/UTC" },
     Link { path: "etc/mtab", target: "../proc/self/mounts" },
+    Link { path: "usr/lib/ocf/resource.d/esos/scst", target: "/usr/sbin/esos-agent" },
+    Link { path: "usr/lib/ocf/resource.d/esos/scst-alua", target: "/usr/sbin/esos-agent" },
     Link { path: "var/lib/dbus/machine-id", target: "/etc/machine-id" },
     Link { path: "var/lock", target: "/run/lock" },
     Link { path: "var/run", target: "/run" },

@@ -1,0 +1,125 @@
+//! This machine: SCST's tree, DRBD, the cluster, a lock and a clock behind one [`Machine`].
+use crate::decide::{Goal, Step};
+use crate::facts::{Drbd, Facts};
+use crate::observe::{observe, perform};
+use crate::params::Params;
+use crate::run::Machine;
+use esos_exec::{Cmd, Runner};
+use esos_hostfs::{Clock, Deadline};
+use esos_sysfs::AttrTree;
+use std::time::Duration;
+
+/// How long between two looks while waiting.
+const PAUSE: Duration = Duration::from_millis(50);
+/// How old an answer of DRBD and Pacemaker may be: some steps follow each other within milliseconds.
+const FRESH: Duration = Duration::from_millis(400);
+
+/// What nobody but the rest of the machine knows.
+#[derive(Debug, Clone, Default)]
+struct Around {
+    drbd: Vec<Drbd>,
+    unclean: Vec<String>,
+    quorum: Option<bool>,
+}
+
+/// A box with its doors.
+#[derive(Debug)]
+pub struct Host<'a, T, R, C> {
+    /// `/sys/kernel/scst_tgt`.
+    pub tree: &'a T,
+    /// Runs `drbdsetup` and `crm_mon`.
+    pub runner: &'a R,
+    /// The time.
+    pub clock: &'a C,
+    /// The action's parameters.
+    pub params: &'a Params,
+    /// When the action must have ended.
+    pub deadline: Deadline,
+    /// Whether another action holds the lock.
+    pub locked: bool,
+    /// What was done, for the log.
+    pub log: Vec<String>,
+    around: Option<(Duration, Around)>,
+}
+
+impl<'a, T: AttrTree, R: Runner, C: Clock> Host<'a, T, R, C> {
+    /// A box; the action must end by itself before the cluster ends it.
+    pub fn new(tree: &'a T, runner: &'a R, clock: &'a C, params: &'a Params, limit: Duration) -> Self {
+        let deadline = Deadline::after(clock, limit);
+        Self { tree, runner, clock, params, deadline, locked: false, log: Vec::new(), around: None }
+    }
+
+    fn ask(&mut self) -> Around {
+        let now = self.clock.monotonic();
+        if let Some((then, around)) = &self.around
+            && now.saturating_sub(*then) < FRESH
+        {
+            return around.clone();
+        }
+        let left = self.deadline.left(self.clock).max(Duration::from_secs(1));
+        let run = |program: &str, args: &[&str]| {
+            let cmd = args.iter().fold(Cmd::new(program).limit(left), |c, a| c.arg(*a));
+            self.runner.run(&cmd).ok().map(|o| o.text().into_owned())
+        };
+        let mut around = Around::default();
+        for name in &self.params.drbd {
+            let Some(text) = run("/usr/sbin/drbdsetup", &["events2", "--now", name]) else { continue };
+            let Ok(report) = esos_drbd::read(Some(esos_drbd::Kind::Events2), "drbdsetup", &text) else {
+                continue;
+            };
+            for r in report.status.resources.iter().filter(|r| r.name.as_deref() == Some(name.as_str())) {
+                let lost = |p: &esos_drbd::Peer| {
+                    p.connection == esos_drbd::Connection::StandAlone
+                        || p.peer_role == esos_drbd::Role::Primary
+                };
+                around.drbd.push(Drbd {
+                    diverged: r.connections.iter().any(lost),
+                    name: name.clone(),
+                    primary: r.role == esos_drbd::Role::Primary,
+                    up_to_date: !r.devices.is_empty()
+                        && r.devices.iter().all(|d| d.disk.is_up_to_date() && d.quorum != Some(false)),
+                });
+            }
+        }
+        let state = run("/usr/sbin/crm_mon", &["--one-shot", "--output-as=xml"]);
+        if let Some(seen) = state.and_then(|text| esos_cluster::monitor("crm_mon", &text).ok()) {
+            around.quorum = seen.cluster.quorum;
+            let lost = seen.cluster.nodes.iter().filter(|n| n.unclean && n.name != self.params.node);
+            around.unclean = lost.map(|n| n.name.clone()).collect();
+        }
+        self.around = Some((self.clock.monotonic(), around.clone()));
+        around
+    }
+}
+
+impl<T: AttrTree, R: Runner, C: Clock> Machine for Host<'_, T, R, C> {
+    fn observe(&mut self, goal: &Goal) -> Facts {
+        let mut facts = observe(self.tree, self.params);
+        facts.locked = self.locked;
+        // Only a promotion must know of others.
+        if *goal == Goal::Promote {
+            let around = self.ask();
+            (facts.drbd, facts.unclean, facts.quorum) = (around.drbd, around.unclean, around.quorum);
+        }
+        facts
+    }
+
+    fn perform(&mut self, step: &Step) -> Result<(), String> {
+        let (clock, deadline) = (self.clock, self.deadline);
+        let mut pause = || {
+            clock.sleep(Duration::from_millis(5));
+            !deadline.passed(clock)
+        };
+        perform(self.tree, self.params, step, &mut pause).map_err(|e| e.to_string())
+    }
+
+    fn pause(&mut self) -> bool {
+        self.around = None;
+        self.clock.sleep(PAUSE);
+        !self.deadline.passed(self.clock)
+    }
+
+    fn log(&mut self, line: &str) {
+        self.log.push(line.to_owned());
+    }
+}

@@ -1,0 +1,239 @@
+//! Every action over SCST's simulator: absent, loaded, half configured; the checks of `ocf-tester`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a test"
+)]
+use esos_agent::{Agent, Doors, Outcome, call, scst, scst_alua};
+use esos_cluster::{Action, OcfExit, OcfRequest};
+use esos_exec::{Output, ScriptedRunner};
+use esos_hostfs::HostClock;
+use esos_scst_sim::{Environment, Sim};
+use esos_sysfs::{AttrTree, MemTree};
+
+const DRBD: &str = "exists resource name:r0 role:Primary suspended:no\nexists connection name:r0 peer-node-id:0 conn-name:peer connection:Connected role:Secondary\nexists device name:r0 volume:0 minor:0 disk:UpToDate\nexists peer-device name:r0 peer-node-id:0 conn-name:peer volume:0 replication:Established peer-disk:UpToDate\nexists -\n";
+
+fn request(more: &[(&str, &str)]) -> OcfRequest {
+    let mut env = vec![
+        ("OCF_RESKEY_device_group", "g"),
+        ("OCF_RESKEY_CRM_meta_timeout", "1000"),
+        ("OCF_RESKEY_drbd_resource", "r0"),
+    ];
+    env.extend(more);
+    OcfRequest::from_env(env.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())))
+}
+
+fn sim() -> Sim {
+    let sim = Sim::new(Environment::default().block("/dev/drbd0", 1 << 20));
+    let write = |path: &str, value: &str| sim.write(path, value).unwrap_or_else(|e| panic!("{path}: {e}"));
+    write("handlers/vdisk_blockio/mgmt", "add_device d filename=/dev/drbd0; active=0; bind_alua_state=0");
+    write("device_groups/mgmt", "create g");
+    write("device_groups/g/devices/mgmt", "add d");
+    for n in ["n1", "n2", "n3"] {
+        write("device_groups/g/target_groups/mgmt", &format!("create {n}"));
+        write(&format!("device_groups/g/target_groups/{n}/state"), "standby");
+    }
+    sim
+}
+
+fn output(text: &str) -> Output {
+    Output { status: esos_exec::Exit::Code(0), stdout: text.as_bytes().to_vec(), stderr: Vec::new() }
+}
+
+fn go_with(tree: &dyn AttrTree, drbd: &str, agent: Agent, action: Action, more: &[(&str, &str)]) -> Outcome {
+    let dir = tempfile::tempdir().unwrap();
+    let mut runner = ScriptedRunner::new();
+    for _ in 0..200 {
+        runner = runner.answer("/usr/sbin/drbdsetup events2 --now r0", Ok(output(drbd)));
+    }
+    let doors = Doors { tree: &tree, runner: &runner, clock: &HostClock, run_dir: dir.path(), node: "n1" };
+    call(agent, action, &request(more), &doors).0
+}
+
+fn go(tree: &dyn AttrTree, action: Action) -> OcfExit {
+    go_with(tree, DRBD, Agent::ScstAlua, action, &[]).exit
+}
+
+#[test]
+fn the_life_of_a_resource() {
+    let sim = sim();
+    let state = |n: &str| {
+        sim.read(&format!("device_groups/g/target_groups/{n}/state"))
+            .unwrap()
+            .lines()
+            .next()
+            .unwrap()
+            .to_owned()
+    };
+    let active = || sim.read("devices/d/active").unwrap().starts_with('1');
+    // Each twice: every action is idempotent.
+    for _ in 0..2 {
+        assert_eq!(go(&sim, Action::Start), OcfExit::Success);
+        assert_eq!(go(&sim, Action::Monitor), OcfExit::Success);
+    }
+    for _ in 0..2 {
+        let out = go_with(&sim, DRBD, Agent::ScstAlua, Action::Promote, &[]);
+        assert_eq!(out.exit, OcfExit::Success, "{out:?}");
+        assert_eq!(go(&sim, Action::Monitor), OcfExit::RunningPromoted);
+        assert!(active() && state("n1") == "active" && state("n2") == "standby" && state("n3") == "standby");
+    }
+    assert!(sim.read("devices/d/block").unwrap().starts_with("0 0"));
+    for _ in 0..2 {
+        assert_eq!(go(&sim, Action::Demote), OcfExit::Success);
+        assert!(!active() && state("n1") == "standby");
+        assert_eq!(go(&sim, Action::Monitor), OcfExit::Success);
+    }
+    // A third box is told about by notifications.
+    let told = [
+        ("OCF_RESKEY_CRM_meta_notify_type", "post"),
+        ("OCF_RESKEY_CRM_meta_notify_operation", "promote"),
+        ("OCF_RESKEY_CRM_meta_notify_promote_uname", "n3 "),
+    ];
+    assert_eq!(go_with(&sim, DRBD, Agent::ScstAlua, Action::Notify, &told).exit, OcfExit::Success);
+    assert_eq!((state("n3").as_str(), state("n2").as_str()), ("active", "standby"));
+    for _ in 0..2 {
+        assert_eq!(go(&sim, Action::Stop), OcfExit::Success);
+        assert_eq!(go(&sim, Action::Monitor), OcfExit::NotRunning);
+    }
+    // Stopped while it serves: all is closed.
+    assert_eq!(
+        (go(&sim, Action::Start), go(&sim, Action::Promote), go(&sim, Action::Stop)),
+        (OcfExit::Success, OcfExit::Success, OcfExit::Success)
+    );
+    assert!(!active() && state("n1") == "offline");
+}
+
+#[test]
+fn absent_and_half_configured() {
+    let absent = MemTree::new();
+    let answers = |tree: &dyn AttrTree| {
+        [Action::Start, Action::Stop, Action::Monitor, Action::Demote, Action::Promote, Action::Notify]
+            .map(|a| go(tree, a))
+    };
+    use OcfExit as X;
+    assert_eq!(
+        answers(&absent),
+        [X::Installed, X::Success, X::NotRunning, X::Success, X::Generic, X::Success]
+    );
+    let empty = Sim::new(Environment::default());
+    assert_eq!(
+        answers(&empty),
+        [X::Installed, X::Success, X::NotRunning, X::Success, X::Generic, X::Success]
+    );
+    // The group is there, this box's target group is not.
+    let half = Sim::new(Environment::default());
+    half.write("device_groups/mgmt", "create g").unwrap();
+    assert_eq!(answers(&half), [X::Installed, X::Success, X::NotRunning, X::Success, X::Generic, X::Success]);
+}
+
+#[test]
+fn promotion_needs_drbd() {
+    for (bad, word) in [
+        (DRBD.replace("role:Primary", "role:Secondary"), "not Primary"),
+        (DRBD.replace("disk:UpToDate\nexists peer", "disk:Inconsistent\nexists peer"), "not UpToDate"),
+        (
+            DRBD.replace("connection:Connected role:Secondary", "connection:StandAlone role:Unknown"),
+            "both sides",
+        ),
+        ("exists -\n".to_owned(), "not up here"),
+    ] {
+        let sim = sim();
+        let out = go_with(&sim, &bad, Agent::ScstAlua, Action::Promote, &[]);
+        assert!(out.exit == OcfExit::Generic && out.reason.clone().unwrap().contains(word), "{out:?}");
+        assert!(sim.read("devices/d/active").unwrap().starts_with('0'));
+        assert!(sim.read("devices/d/block").unwrap().starts_with("0 0"), "no command stays held back");
+    }
+}
+
+#[test]
+fn parameters_are_checked() {
+    let check =
+        |more: &[(&str, &str)]| go_with(&sim(), DRBD, Agent::ScstAlua, Action::ValidateAll, more).exit;
+    assert_eq!(check(&[]), OcfExit::Success);
+    // All of the original's parameters are taken.
+    let all = [
+        ("OCF_RESKEY_local_tgt_grp", "local"),
+        ("OCF_RESKEY_remote_tgt_grp", "remote"),
+        ("OCF_RESKEY_m_alua_state", "active"),
+        ("OCF_RESKEY_s_alua_state", "nonoptimized"),
+        ("OCF_RESKEY_set_dev_active", "false"),
+        ("OCF_RESKEY_use_trans_state", "true"),
+        ("OCF_RESKEY_trans_notify", "false"),
+        ("OCF_RESKEY_redirect_mode", "false"),
+        ("OCF_RESKEY_issue_lip", "true"),
+        ("OCF_RESKEY_remote_inact_state", "offline"),
+        ("OCF_RESKEY_state", "/run/x"),
+    ];
+    assert_eq!(check(&all), OcfExit::Success);
+    for bad in [
+        ("OCF_RESKEY_device_group", ""),
+        ("OCF_RESKEY_m_alua_state", "standby"),
+        ("OCF_RESKEY_s_alua_state", "nonoptimized"),
+        ("OCF_RESKEY_s_alua_state", "sleeping"),
+        ("OCF_RESKEY_s_alua_state", "offline"),
+        ("OCF_RESKEY_CRM_meta_clone_node_max", "2"),
+        ("OCF_RESKEY_CRM_meta_promoted_max", "2"),
+        ("OCF_RESKEY_CRM_meta_master_max", "2"),
+    ] {
+        assert_eq!(check(&[bad]), OcfExit::Configured, "{bad:?}");
+        // Wrong parameters never keep anything from coming down.
+        assert_eq!(
+            go_with(&sim(), DRBD, Agent::ScstAlua, Action::Stop, &[bad]).exit,
+            OcfExit::Success,
+            "{bad:?}"
+        );
+    }
+}
+
+#[test]
+fn the_other_agent_loads_scst() {
+    let absent = MemTree::new();
+    let out = go_with(&absent, DRBD, Agent::Scst, Action::Start, &[]);
+    assert_eq!(out.exit, OcfExit::Installed, "{out:?}");
+    assert_eq!(go_with(&absent, DRBD, Agent::Scst, Action::Stop, &[]).exit, OcfExit::Success);
+    assert_eq!(go_with(&absent, DRBD, Agent::Scst, Action::Monitor, &[]).exit, OcfExit::NotRunning);
+    let sim = sim();
+    assert_eq!(go_with(&sim, DRBD, Agent::Scst, Action::Start, &[]).exit, OcfExit::Success);
+    assert_eq!(go_with(&sim, DRBD, Agent::Scst, Action::Monitor, &[]).exit, OcfExit::Success);
+    let alua = [("OCF_RESKEY_alua", "true")];
+    assert_eq!(go_with(&sim, DRBD, Agent::Scst, Action::Promote, &alua).exit, OcfExit::Success);
+    assert_eq!(go_with(&sim, DRBD, Agent::Scst, Action::Monitor, &alua).exit, OcfExit::RunningPromoted);
+    assert_eq!(go_with(&sim, DRBD, Agent::Scst, Action::Promote, &[]).exit, OcfExit::Unimplemented);
+}
+
+/// Against the schema of the resource agents' API, where it and `xmllint` are installed.
+#[test]
+fn meta_data_is_valid() {
+    for meta in [scst(), scst_alua()] {
+        let xml = meta.to_xml("0.1.0");
+        assert!(!xml.contains("Master") && !xml.contains("Slave"), "the old words");
+        let names: Vec<&str> = meta.actions.iter().map(|a| a.0).collect();
+        for needed in ["start", "stop", "monitor", "meta-data", "validate-all", "promote", "demote", "notify"]
+        {
+            assert!(names.contains(&needed), "{needed}");
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("meta.xml");
+        std::fs::write(&file, &xml).unwrap();
+        let schemas =
+            ["/usr/share/resource-agents/ra-api-1.dtd", "/usr/share/pacemaker/api/ocf-metadata.rng"];
+        let there: Vec<&&str> = schemas.iter().filter(|s| std::path::Path::new(s).exists()).collect();
+        if there.is_empty() {
+            println!("skipped: meta_data_is_valid: no schema is installed");
+        }
+        for schema in there {
+            let flag = if schema.ends_with("dtd") { "--dtdvalid" } else { "--relaxng" };
+            let Ok(out) = std::process::Command::new("xmllint")
+                .args(["--noout", "--nonet", flag, schema])
+                .arg(&file)
+                .output()
+            else {
+                println!("skipped: meta_data_is_valid: xmllint is not installed");
+                continue;
+            };
+            assert!(out.status.success(), "{schema}: {}", String::from_utf8_lossy(&out.stderr));
+        }
+    }
+}
