@@ -65,6 +65,7 @@ macro_rules! files {
 pub const FILES: &[File] = files![
     0o644 "etc/chrony/chrony.conf" if "usr/sbin/chronyd",
     0o644 "etc/cron.d/esos-conf" if "usr/sbin/cron",
+    0o644 "etc/cron.d/esos-health" if "usr/sbin/cron",
     0o644 "etc/cron.d/esos-logs" if "usr/sbin/cron",
     0o644 "etc/default/halt",
     0o644 "etc/default/locale",

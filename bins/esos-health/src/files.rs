@@ -1,0 +1,137 @@
+//! Facts out of files.
+use crate::programs;
+use esos_health::{Fact, Facts, FileSystem, Sensor};
+use esos_hostfs::{Files, HostFiles, Mount};
+use esos_layout::run;
+use esos_scst::Document;
+use std::path::Path;
+
+/// A text, or why there is none; `absent` is what a file that is not there means.
+fn text(files: &HostFiles, path: &str, absent: Fact<String>) -> Fact<String> {
+    match files.read(path) {
+        Ok(bytes) => Fact::Known(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(e) if e.is_not_found() => absent,
+        Err(e) => Fact::Unknown(e.to_string()),
+    }
+}
+
+pub(crate) fn gather(root: &Path, live: bool) -> Facts {
+    let files = HostFiles::new(root);
+    let missing = |path: &str| Fact::Unknown(format!("{path} is not there"));
+    let needed = |path: &str| text(&files, path, missing(path));
+    let mut facts = Facts::unused();
+    facts.meminfo = needed("/proc/meminfo");
+    facts.mdstat = text(&files, "/proc/mdstat", Fact::Unused);
+    facts.stick = needed(run::STICK_STATE);
+    facts.boot = needed(run::BOOT_REPORT);
+    facts.conf = needed("/run/esos/conf.json");
+    facts.restored = needed("/var/lib/esos/conf/restored.json");
+    facts.crash_loaded = needed("/sys/kernel/kexec_crash_loaded");
+    facts.sensors = sensors(&files);
+    facts.file_systems = file_systems(&files, live);
+    scst(&files, &mut facts);
+    programs::ask(&files, live, &mut facts);
+    facts
+}
+
+fn trimmed(files: &HostFiles, path: &str) -> Option<String> {
+    Some(String::from_utf8_lossy(&files.read(path).ok()?).trim().to_owned())
+}
+
+fn sensors(files: &HostFiles) -> Fact<Vec<Sensor>> {
+    const DIR: &str = "/sys/class/hwmon";
+    let Ok(chips) = files.list(DIR) else { return Fact::Unused };
+    let mut found = Vec::new();
+    for chip in chips {
+        let dir = format!("{DIR}/{chip}");
+        let name = trimmed(files, &format!("{dir}/name")).unwrap_or(chip);
+        for input in files.list(&dir).unwrap_or_default() {
+            let Some(sensor) = input.strip_suffix("_input").filter(|s| s.starts_with("temp")) else {
+                continue;
+            };
+            let number = |what: &str| trimmed(files, &format!("{dir}/{sensor}_{what}"))?.parse::<i64>().ok();
+            // A sensor that is not wired cannot be read.
+            let Some(now) = number("input") else { continue };
+            let label = trimmed(files, &format!("{dir}/{sensor}_label")).unwrap_or_else(|| sensor.to_owned());
+            found.push(Sensor {
+                name: format!("{name}/{label}"),
+                now,
+                max: number("max"),
+                crit: number("crit"),
+            });
+        }
+    }
+    if found.is_empty() { Fact::Unused } else { Fact::Known(found) }
+}
+
+fn file_systems(files: &HostFiles, live: bool) -> Fact<Vec<FileSystem>> {
+    const PATH: &str = "/proc/self/mountinfo";
+    if !live {
+        return Fact::Unknown("how full a file system is cannot be told from a copied tree".to_owned());
+    }
+    let Some(text) = trimmed(files, PATH) else { return Fact::Unknown(format!("{PATH} cannot be read")) };
+    let mounts = match Mount::parse_all(PATH, &text) {
+        Ok(mounts) => mounts,
+        Err(e) => return Fact::Unknown(e.to_string()),
+    };
+    let real = ["ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs", "zfs", "vfat", "overlay"];
+    let has = |options: &[String], word: &str| options.iter().any(|o| o == word);
+    let mut found: Vec<FileSystem> = Vec::new();
+    for mount in mounts.iter().filter(|m| real.contains(&m.fs_type.as_str())) {
+        let place = mount.target.clone();
+        // A dead stick can hold statvfs; what is mounted for a moment by our own tools is not looked at.
+        if place.starts_with("/run/esos/") || found.iter().any(|f| f.mount == place) {
+            continue;
+        }
+        let Ok(space) = esos_hostfs::space(Path::new(&mount.target)) else { continue };
+        let (total, free) = (space.total.get(), space.free.get());
+        if total == 0 {
+            continue;
+        }
+        found.push(FileSystem {
+            mount: place,
+            total,
+            used: total.saturating_sub(free),
+            inodes: space.inodes,
+            used_inodes: space.inodes.saturating_sub(space.free_inodes),
+            // So the kernel shows a file system that it has stopped writing to after an error.
+            read_only: has(&mount.options, "rw") && has(&mount.super_options, "ro"),
+        });
+    }
+    Fact::Known(found)
+}
+
+fn scst(files: &HostFiles, facts: &mut Facts) {
+    const CONF: &str = "/etc/scst.conf";
+    const SYS: &str = "/sys/kernel/scst_tgt";
+    let Fact::Known(text) = text(files, CONF, Fact::Unused) else { return };
+    let document = Document::parse(CONF, text);
+    if document.has_errors() {
+        facts.scst_wanted = Fact::Unknown(format!("{CONF} has errors: esos scst check {CONF}"));
+        return;
+    }
+    let config = document.config();
+    let devices = config.handlers.values().flat_map(|h| h.devices.keys()).map(|d| format!("dev/{d}"));
+    let targets = config
+        .drivers
+        .iter()
+        .flat_map(|(driver, d)| d.targets.keys().map(move |t| format!("tgt/{driver}/{t}")));
+    facts.scst_wanted = Fact::Known(devices.chain(targets).collect());
+    facts.scst_running = Fact::Known(files.stat(SYS).is_ok());
+    let mut has: Vec<(String, bool)> = Vec::new();
+    has.extend(
+        files
+            .list(&format!("{SYS}/devices"))
+            .unwrap_or_default()
+            .into_iter()
+            .map(|d| (format!("dev/{d}"), true)),
+    );
+    for driver in files.list(&format!("{SYS}/targets")).unwrap_or_default() {
+        for target in files.list(&format!("{SYS}/targets/{driver}")).unwrap_or_default() {
+            let enabled = trimmed(files, &format!("{SYS}/targets/{driver}/{target}/enabled"));
+            let on = enabled.is_none_or(|e| e.lines().next() == Some("1"));
+            has.push((format!("tgt/{driver}/{target}"), on));
+        }
+    }
+    facts.scst_has = Fact::Known(has);
+}
