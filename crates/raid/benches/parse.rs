@@ -1,5 +1,10 @@
 //! Megabytes per second of each reader on made-up outputs, and whether eight times the drives cost eight times the time.
-#![allow(clippy::disallowed_methods, clippy::print_stdout, reason = "a benchmark measures and tells")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::print_stdout,
+    reason = "a benchmark measures, runs its peers, and tells"
+)]
 use esos_raid::{Capture, Tool, parse};
 use std::fmt::Write;
 use std::time::Duration;
@@ -119,5 +124,85 @@ fn main() {
         let (large, size) = seconds(8000);
         let rate = f64::from(u32::try_from(size).unwrap_or(0)) / large / 1e6;
         println!("{tool:9} {rate:6.0} MB/s; 8000 drives cost {:.1} times 1000", large / small);
+    }
+    whole_survey();
+    peers();
+}
+
+/// A box with eight controllers of 240 drives each: our own time of a survey.
+fn whole_survey() {
+    let mut list = String::new();
+    for controller in 0..8 {
+        let (_, one) = drives(Tool::Megacli, 240);
+        let one = one.replace("Adapter #0", &format!("Adapter #{controller}"));
+        list.push_str(one.trim_end_matches("Exit Code: 0x00\n"));
+    }
+    list.push_str("Exit Code: 0x00\n");
+    let capture = [Capture::new("pdlist", "MegaCli64 -PDList -aALL -NoLog", list)];
+    let size = capture.first().map_or(0, |c| c.out.len());
+    let mut best = f64::MAX;
+    for _ in 0..40 {
+        let start = spent();
+        let facts = parse(Tool::Megacli, &capture);
+        best = best.min(spent() - start);
+        assert_eq!(facts.drives.len(), 8 * 240);
+    }
+    println!("8 controllers of 240 drives, {size} bytes: {:.1} ms", best * 1e3);
+}
+
+/// Packaged readers of the same output, where `ESOS_RAID_PEERS` is a path on which Python finds them:
+/// pymdstat 0.5.1 and megacli 0.0.11 of PyPI.
+fn peers() {
+    let Some(path) = std::env::var_os("ESOS_RAID_PEERS") else {
+        println!("skipped: peers: ESOS_RAID_PEERS names no path of Python packages");
+        return;
+    };
+    let mdstat = "import sys,time,pymdstat\ns=time.process_time()\nm=pymdstat.MdStat(sys.argv[1])\ne=time.process_time()-s\nprint(len(m.get_stats()['arrays']),e)";
+    // What its `execute` does with the lines belongs to the reading.
+    let megacli = concat!(
+        "import sys,time,re,megacli\n",
+        "m=megacli.MegaCLI('/bin/true')\n",
+        "d=open(sys.argv[1]).read()\n",
+        "norm=lambda l:re.sub(':$','',re.sub(r'\\s*:\\s*',':',re.sub(r'(^\\s*|\\s*$)','',l)).lower())\n",
+        "m.execute=lambda c:[norm(l) for l in d.rstrip().split('\\n') if l]\n",
+        "s=time.process_time()\nn=len(m.physicaldrives())\nprint(n,time.process_time()-s)",
+    );
+    for (tool, name, script) in
+        [(Tool::Mdstat, "pymdstat 0.5.1", mdstat), (Tool::Megacli, "megacli 0.0.11", megacli)]
+    {
+        let (cmd, out) = drives(tool, 1000);
+        let file = std::env::temp_dir().join(format!("esos-raid-peer-{}", std::process::id()));
+        if std::fs::write(&file, &out).is_err() {
+            continue;
+        }
+        let capture = [Capture::new("x", cmd, out)];
+        let mut best = f64::MAX;
+        for _ in 0..40 {
+            let start = spent();
+            let facts = parse(tool, &capture);
+            best = best.min(spent() - start);
+            assert_eq!(facts.drives.len().max(facts.arrays.len()), 1000);
+        }
+        let run = std::process::Command::new("python3")
+            .arg("-c")
+            .arg(script)
+            .arg(&file)
+            .env("PYTHONPATH", &path)
+            .output();
+        let text = run
+            .map(|o| String::from_utf8_lossy(&o.stdout).into_owned() + &String::from_utf8_lossy(&o.stderr));
+        let text = text.unwrap_or_default();
+        let mut words = text.split_whitespace();
+        let (read, theirs) = (words.next().unwrap_or("?"), words.next().and_then(|w| w.parse::<f64>().ok()));
+        match theirs {
+            Some(theirs) => println!(
+                "{name}: {read} of 1000 read in {:.1} ms, ours in {:.2} ms: {:.4} of it",
+                theirs * 1e3,
+                best * 1e3,
+                best / theirs
+            ),
+            None => println!("{name}: {text}"),
+        }
+        let _gone = std::fs::remove_file(&file);
     }
 }

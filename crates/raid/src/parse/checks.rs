@@ -89,15 +89,11 @@ fn records(tool: Tool, facts: &Facts, told: &mut Vec<String>) {
 /// Numbered rows and records follow one another.
 fn rows(facts: &Facts, told: &mut Vec<String>) {
     for (list, numbers) in &facts.counts.rows {
-        // tw_cli lists empty ports too, unless they are virtual.
-        if list.starts_with("ports") && facts.empty_slots.is_empty() && numbers.first() != Some(&0) {
-            continue;
-        }
         let gap = numbers.windows(2).find(|pair| matches!(pair, [a, b] if *b != a.saturating_add(1)));
         if let Some([before, after]) = gap {
             told.push(format!("between {before} and {after} of the {list} something is missing"));
         }
-        if numbers.first().is_some_and(|first| *first > 1) && !list.starts_with("ports") {
+        if numbers.first().is_some_and(|first| *first > 1) {
             told.push(format!("the {list} begin with number {}", numbers.first().unwrap_or(&0)));
         }
     }
@@ -198,6 +194,7 @@ fn arcconf(facts: &Facts, told: &mut Vec<String>) {
 
 /// Units and the ports that name them; the controller's own numbers.
 fn tw_cli(facts: &Facts, told: &mut Vec<String>) {
+    ports(facts, told);
     for drive in &facts.drives {
         let Some(unit) = drive.details.get("unit").and_then(Value::as_str) else { continue };
         let mut units = facts.arrays.iter().filter(|a| a.controller == drive.controller);
@@ -222,6 +219,23 @@ fn tw_cli(facts: &Facts, told: &mut Vec<String>) {
                 compare(what, id.as_deref(), Some(n), here, told);
             }
         }
+    }
+}
+
+/// Ports follow one another, as empty ones are listed too; virtual ones are not, and do not begin with 0.
+fn ports(facts: &Facts, told: &mut Vec<String>) {
+    let keys = facts.drives.iter().map(|d| &d.key).chain(&facts.empty_slots);
+    let mut numbers: Vec<u64> = keys.filter_map(|key| key.strip_prefix('p')?.parse().ok()).collect();
+    numbers.sort_unstable();
+    let mut controllers = facts.drives.iter().map(|d| &d.controller);
+    let first = controllers.next();
+    let several = controllers.any(|c| Some(c) != first);
+    if several || (facts.empty_slots.is_empty() && numbers.first() != Some(&0)) {
+        return;
+    }
+    let gap = numbers.windows(2).find(|pair| matches!(pair, [a, b] if *b > a.saturating_add(1)));
+    if let Some([before, after]) = gap {
+        told.push(format!("between ports p{before} and p{after} something is missing"));
     }
 }
 

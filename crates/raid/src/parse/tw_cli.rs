@@ -225,10 +225,6 @@ fn port(cells: &Cells<'_>, named: &Option<String>, facts: &mut Facts) -> Option<
     if facts.drive_at(named.as_deref(), &key).is_some() {
         return Some(());
     }
-    if let Some(n) = key.strip_prefix('p').and_then(number) {
-        let list = format!("ports of {}", named.as_deref().unwrap_or("the controller"));
-        facts.counts.rows.entry(list).or_default().push(n);
-    }
     if word == "NOT-PRESENT" || word == "NO-DEVICE" {
         if !facts.empty_slots.contains(&key) {
             facts.empty_slots.push(key);
