@@ -107,7 +107,7 @@ impl Slot {
         let release = kernel.modules.file_name().and_then(|n| n.to_str()).unwrap_or_default();
         let selection = Selection {
             modules: files.iter().map(|(name, _)| name.clone()).collect(),
-            load: vec!["squashfs".to_owned(), "crc32c_generic".to_owned(), "sd_mod".to_owned()],
+            load: ["squashfs", "crc32c_generic", "sd_mod", "ext4"].map(str::to_owned).to_vec(),
             absent: Vec::new(),
         };
         let modules: BTreeMap<_, _> =

@@ -113,3 +113,79 @@ fn a_panic_becomes_a_verified_dump_and_a_running_box() {
         assert_eq!(again["data"]["new"].as_array().unwrap().len(), 0, "{again}");
     }
 }
+
+/// A crash and what comes of it: the words of the crash kernel, and the running box after it.
+#[expect(clippy::print_stdout, reason = "wall times are what a run of this test is for")]
+fn crash_and_return(guest: &Guest, what: &str, during: impl FnOnce(&Guest, Mark)) -> String {
+    let (from, began) = crash(guest);
+    guest.console().wait_for(from, "this is the crash kernel", LIMIT).unwrap();
+    during(guest, from);
+    ready(guest, from);
+    println!("{what}: a running box after {:.1?}", began.elapsed());
+    let said = guest.console().since(from);
+    said.lines().filter(|l| l.contains("esos-init:")).for_each(|l| println!("  {}", l.trim_end()));
+    said
+}
+
+fn names(guest: &Guest) -> Vec<(String, String)> {
+    let listed = json(&ask(guest, "esos-crash list --json"));
+    let dumps = listed["data"].as_array().unwrap();
+    let text = |v: &Value| v.as_str().unwrap().to_owned();
+    dumps.iter().map(|d| (text(&d["name"]), text(&d["state"]))).collect()
+}
+
+/// One box goes through faults one after the other; no earlier dump is lost.
+#[test]
+fn faults_of_the_capture_end_in_a_running_box() {
+    let test = "faults_of_the_capture_end_in_a_running_box";
+    if !allowed(test, Level::All) {
+        return;
+    }
+    let dir = tempfile::tempdir_in("/var/tmp").unwrap();
+    let path = match stick(dir.path(), "linux-image-amd64", "crashkernel=128M") {
+        Ok(path) => path,
+        Err(why) => return skip(test, &why),
+    };
+    let guest = start(&path, 1024);
+    ready(&guest, Mark::default());
+
+    // The clock is wrong, and the box crashes twice.
+    ask(&guest, "date -s 1980-01-01");
+    crash_and_return(&guest, "wrong clock", |_, _| ());
+    assert_eq!(names(&guest).len(), 1);
+
+    // The machine is reset while the dump is written.
+    crash_and_return(&guest, "reset in the middle", |guest, from| {
+        guest.console().wait_for(from, "log written", LIMIT).unwrap();
+        guest.reset().unwrap();
+    });
+    let after = names(&guest);
+    assert_eq!((after.len(), after[0].1.as_str()), (2, "complete"), "{after:?}");
+
+    // An NMI makes the crash kernel panic.
+    crash_and_return(&guest, "panic in the crash kernel", |guest, _| guest.nmi().unwrap());
+    assert_eq!(names(&guest)[0].1, "complete");
+
+    // The stick is gone while the crash kernel looks for it, and back before the firmware does.
+    let before = names(&guest);
+    guest.pull("stick").unwrap();
+    let said = crash_and_return(&guest, "stick absent", |guest, from| {
+        guest.console().wait_for(from, "nothing could be saved", LIMIT).unwrap();
+        guest.plug("stick").unwrap();
+    });
+    assert!(said.contains("sysrq triggered crash"), "the log is on the console");
+    assert_eq!(names(&guest), before);
+
+    // The log partition is full.
+    let fill = "mkdir -p /tmp/l && mount -t ext4 /dev/sda6 /tmp/l && dd if=/dev/zero of=/tmp/l/fill bs=64k; sync; umount /tmp/l";
+    ask(&guest, fill);
+    crash_and_return(&guest, "logs full", |_, _| ());
+    let full = names(&guest);
+    println!("{full:?}");
+    assert_eq!(full.len(), before.len() + 1, "{full:?}");
+
+    // The log partition is no file system any more.
+    ask(&guest, "dd if=/dev/zero of=/dev/sda6 bs=1M count=8; sync");
+    let said = crash_and_return(&guest, "logs corrupt", |_, _| ());
+    assert!(said.contains("cannot be mounted") && said.contains("there is room for the log only"), "{said}");
+}
