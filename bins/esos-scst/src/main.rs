@@ -7,6 +7,7 @@ mod files;
 mod import;
 mod keep;
 mod machine;
+mod scstadmin;
 mod section;
 mod service;
 mod sessions;
@@ -18,6 +19,12 @@ use esos_cli::{Exit, Failure, Ui};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // As scstadmin it takes scstadmin's flags.
+    let mut args = std::env::args();
+    let name = args.next().unwrap_or_default();
+    if name.rsplit('/').next() == Some("scstadmin") {
+        return scstadmin::main(&args.collect::<Vec<_>>());
+    }
     esos_cli::main(|args: Args, ui: &mut Ui| -> Result<Exit, Failure> { run(ui, &args.verb) })
 }
 

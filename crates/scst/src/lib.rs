@@ -34,6 +34,7 @@ mod path;
 mod plan;
 mod planner;
 mod print;
+pub mod scstadmin;
 #[cfg(feature = "store")]
 pub mod store;
 
