@@ -202,7 +202,8 @@ fn replicated(spec: &ClusterSpec, r: &ResourceSpec, generation: u8) -> Result<St
     Ok(config.to_conf()?)
 }
 
-/// SCST's part: the device, closed until it is promoted, and the target groups of all nodes.
+/// SCST's part: the device, closed until it is promoted, and the target groups of all nodes. They begin
+/// offline, as after a stop: a probe must find nothing running, or Pacemaker would never call start.
 fn served(spec: &ClusterSpec) -> String {
     let mut devices = String::new();
     let mut groups = String::new();
@@ -212,7 +213,7 @@ fn served(spec: &ClusterSpec) -> String {
         devices.push_str(&format!("\tDEVICE {device} {{\n\t\tfilename /dev/drbd{}\n\t\tactive 0\n\t\tbind_alua_state 0\n\t\tt10_dev_id {}-{device}\n\t\tusn {}-{device}\n\t}}\n", r.minor, spec.name, spec.name));
         groups.push_str(&format!("DEVICE_GROUP {} {{\n\tDEVICE {device}\n", r.name));
         for (n, id) in spec.nodes.iter().zip(1u32..) {
-            groups.push_str(&format!("\tTARGET_GROUP {} {{\n\t\tgroup_id {id}\n\t\tstate standby\n", n.name));
+            groups.push_str(&format!("\tTARGET_GROUP {} {{\n\t\tgroup_id {id}\n\t\tstate offline\n", n.name));
             for (t, k) in r.targets.get(&n.name).into_iter().flatten().zip(1u32..) {
                 groups.push_str(&format!(
                     "\t\tTARGET {t} {{\n\t\t\trel_tgt_id {}\n\t\t}}\n",
