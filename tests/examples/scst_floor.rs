@@ -4,6 +4,7 @@
 //! `apply LIST [SECONDS]` writes the lines `FILE<TAB>VALUE` of a list, in a suspend window of that many
 //! seconds; `read` reads every attribute once; `dump` prints them, without what counts and what depends on
 //! the order of making. Uses nothing but the standard library, so `rustc` alone builds it.
+#![expect(clippy::print_stdout, reason = "a program of its own, whose output the test reads")]
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::Path;
