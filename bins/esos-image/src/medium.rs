@@ -10,8 +10,6 @@ use esos_hostfs::{Direct, FileError, real_path};
 /// An open stick, or a file that stands for one.
 pub(crate) struct Opened {
     direct: Direct,
-    /// The device, where it is one.
-    pub(crate) device: Option<Device>,
 }
 
 /// How it is opened.
@@ -23,8 +21,8 @@ pub(crate) enum How {
 
 impl Opened {
     /// What is open already.
-    pub(crate) fn of(direct: Direct, device: Option<Device>) -> Self {
-        Self { direct, device }
+    pub(crate) fn of(direct: Direct) -> Self {
+        Self { direct }
     }
 
     /// Opens an image or a whole disk.
@@ -40,7 +38,7 @@ impl Opened {
             How::Read => Direct::open_read(path, block)?,
             How::Write => Direct::open(path, block, false)?,
         };
-        Ok(Self { direct, device })
+        Ok(Self { direct })
     }
 }
 

@@ -16,8 +16,10 @@ use crate::medium::{How, Opened};
 pub(crate) struct Booted {
     pub(crate) slot: Option<Slot>,
     pub(crate) fallback: Option<Fallback>,
-    /// The identity of its stick.
+    /// The identity of its stick, where it has one.
     identity: Option<String>,
+    /// The identity of its partition table.
+    disk: Option<String>,
     /// Where its stick is now.
     pub(crate) device: PathBuf,
 }
@@ -37,6 +39,7 @@ pub(crate) fn booted(root: &Path) -> Option<Booted> {
         slot: report.slot,
         fallback,
         identity: stick.identity,
+        disk: stick.disk_guid,
         device: now.unwrap_or(stick.device).into(),
     })
 }
@@ -69,13 +72,19 @@ impl Meant {
         };
         let stick = Stick::open(&medium).or_exit(Exit::Invalid)?;
         let identity = stick.records().stick.clone();
-        let ours = |b: &Booted| b.identity.is_some() && b.identity == identity;
+        let disk = stick.table().disk.to_string();
+        // A stick that has no identity of its own yet is known by its partition table.
+        let ours = |b: &Booted| match &b.identity {
+            Some(_) => b.identity == identity,
+            None => b.disk.as_ref().is_some_and(|d| d.eq_ignore_ascii_case(&disk)),
+        };
         if named.is_none() && !booted.as_ref().is_some_and(ours) {
             let text = format!("{} is not the stick that this box booted from", path.display());
             return Err(Failure::new(Exit::Refused, text).help("name the device if it is meant all the same"));
         }
-        let same_node = |b: &Booted| medium.device.is_some() && b.device == path;
-        let booted = booted.filter(|b| ours(b) || same_node(b));
+        // Another stick may carry the same image: the node decides between the two.
+        let same_node = |b: &Booted| b.device == path;
+        let booted = booted.filter(|b| ours(b) && (b.identity.is_some() || same_node(b)));
         Ok(Self { medium, path, booted, _lock: guard })
     }
 

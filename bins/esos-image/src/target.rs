@@ -124,12 +124,12 @@ impl Target {
         match &self.kind {
             Kind::New => {
                 Stream::create_new(&self.path, 0o644)?.set_len(size)?;
-                Ok(Opened::of(Direct::open(&self.path, 512, false)?, None))
+                Ok(Opened::of(Direct::open(&self.path, 512, false)?))
             }
-            Kind::File(_) => Ok(Opened::of(Direct::open(&self.path, 512, false)?, None)),
+            Kind::File(_) => Ok(Opened::of(Direct::open(&self.path, 512, false)?)),
             Kind::Disk { device, .. } => {
                 let direct = claim_direct(device).or_exit(Exit::Busy)?;
-                Ok(Opened::of(direct, Some((**device).clone())))
+                Ok(Opened::of(direct))
             }
         }
     }

@@ -122,3 +122,34 @@ fn what_is_no_stick_is_told() {
     assert_eq!(tool(&["slots"]).status.code(), Some(2));
     assert_eq!(json(&["__section"], 0)["data"]["health"], "unused");
 }
+
+#[test]
+fn a_box_knows_its_own_stick() {
+    let dir = tempfile::tempdir().unwrap();
+    let stick = image(dir.path(), "1.0", None);
+    let guid = json(&["inspect", text(&stick)], 0)["data"]["disk_guid"].as_str().unwrap().to_owned();
+    let root = dir.path().join("root");
+    let report = |guid: &str, identity: &str| {
+        std::fs::create_dir_all(root.join("run/esos")).unwrap();
+        std::fs::create_dir_all(root.join("proc")).unwrap();
+        let text = format!(
+            r#"{{"schema":"esos-boot/1","slot":"PRIMARY","stick":{{"device":"{}","disk_guid":"{guid}","identity":{identity}}}}}"#,
+            stick.display()
+        );
+        std::fs::write(root.join("run/esos/boot.json"), text).unwrap();
+        std::fs::write(root.join("proc/cmdline"), "slot=PRIMARY esos.fallback=SECONDARY:tries\n").unwrap();
+    };
+    // No identity of its own yet, as in a fresh image: the partition table decides.
+    report(&guid, "null");
+    let found = json(&["slots", "--root", text(&root)], 0)["data"].clone();
+    assert_eq!(
+        (found["running"].as_str(), found["fallback"]["cause"].as_str()),
+        (Some("PRIMARY"), Some("tries"))
+    );
+    json(&["mark-good", "--root", text(&root)], 0);
+    assert_eq!(json(&["__section", "--root", text(&root)], 0)["data"]["health"], "ok");
+    report("00000000-0000-0000-0000-000000000000", "null");
+    words(&["slots", "--root", text(&root)], 5);
+    report(&guid, "\"00112233445566778899aabbccddeeff\"");
+    words(&["slots", "--root", text(&root)], 5);
+}
