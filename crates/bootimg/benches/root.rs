@@ -9,47 +9,16 @@
     clippy::print_stdout,
     reason = "a benchmark reads real packages and the clock, and prints"
 )]
-use esos_bootimg::deb::{Deb, Limits};
-use esos_bootimg::root::{DirCache, Filter, Options, PackageSource, RootBuilder, Silent};
-use sha2::{Digest as _, Sha256};
+mod common;
+
+use common::{Package, THREADS, cpu, floor, median, packages, proc_field};
+use esos_bootimg::root::{DirCache, Options, PackageSource, RootBuilder, Silent};
 use std::fs::File;
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::io::Write;
+use std::path::Path;
 use std::time::Instant;
 
 const EPOCH: i64 = 1_800_000_000;
-const THREADS: usize = 2;
-
-struct Package {
-    name: String,
-    version: String,
-    sha256: [u8; 32],
-    size: u64,
-    path: PathBuf,
-}
-
-fn packages(dir: &Path) -> Vec<Package> {
-    let mut all = Vec::new();
-    for file in std::fs::read_dir(dir).unwrap() {
-        let path = file.unwrap().path();
-        if path.extension().is_none_or(|e| e != "deb") {
-            continue;
-        }
-        let bytes = std::fs::read(&path).unwrap();
-        let deb = Deb::open("x", &bytes[..], Limits::default()).unwrap();
-        let field = |name: &str| deb.control().field(name).unwrap().to_owned();
-        let (name, version) = (field("Package"), field("Version"));
-        all.push(Package {
-            name,
-            version,
-            sha256: Sha256::digest(&bytes).into(),
-            size: bytes.len() as u64,
-            path,
-        });
-    }
-    all
-}
 
 fn build(packages: &[Package], cache: &Path, out: &Path) -> u64 {
     let cache = DirCache::new(cache);
@@ -69,54 +38,6 @@ fn build(packages: &[Package], cache: &Path, out: &Path) -> u64 {
     let root = builder.prepare(&cache, &Silent).unwrap().write(&mut file).unwrap();
     file.flush().unwrap();
     root.index.packed()
-}
-
-/// What cannot be avoided, on as many threads.
-fn floor(packages: &[Package]) {
-    let mut order: Vec<&Package> = packages.iter().collect();
-    order.sort_by_key(|p| std::cmp::Reverse(p.size));
-    let next = AtomicUsize::new(0);
-    let filter = Filter::appliance();
-    let work = || {
-        while let Some(package) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let bytes = std::fs::read(&package.path).unwrap();
-            assert!(Sha256::digest(&bytes).as_slice() == package.sha256);
-            let mut entries = Deb::open("x", &bytes[..], Limits::default()).unwrap().entries().unwrap();
-            let mut zstd = zstd::stream::write::Encoder::new(std::io::sink(), 3).unwrap();
-            while let Some(entry) = entries.next_entry().unwrap() {
-                let merged = entry.path.as_str().strip_prefix("lib/").map(|rest| format!("usr/lib/{rest}"));
-                let path = merged.map_or_else(|| entry.path.clone(), |path| path.parse().unwrap());
-                if filter.keeps(&path) {
-                    std::io::copy(&mut entries.by_ref(), &mut zstd).unwrap();
-                }
-            }
-            zstd.finish().unwrap();
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..THREADS {
-            scope.spawn(work);
-        }
-        work();
-    });
-}
-
-fn proc_field(file: &str, field: &str) -> String {
-    let text = std::fs::read_to_string(file).unwrap_or_default();
-    text.lines().find_map(|l| l.strip_prefix(field)).unwrap_or("?").trim().to_owned()
-}
-
-/// Seconds of CPU that this process has used (proc(5): fields 14 and 15 of `stat`, in hundredths).
-fn cpu() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-    let ticks = after_name.split_whitespace().skip(11).take(2).filter_map(|t| t.parse::<f64>().ok());
-    ticks.sum::<f64>() / 100.0
-}
-
-fn median(mut values: Vec<f64>) -> (f64, f64, f64) {
-    values.sort_by(f64::total_cmp);
-    (values[values.len() / 2], values[0], values[values.len() - 1])
 }
 
 fn main() {
