@@ -101,7 +101,8 @@ fn two_boxes_of_one_image() {
     }
     let path = image::find(Kind::Default).unwrap();
     let _turn = image::turn();
-    let boot = image::boot(&path, Firmware::Bios, Bus::Usb);
+    let mut boot = image::boot(&path, Firmware::Bios, Bus::Usb);
+    (boot.person.host_name, boot.person.time_zone) = (Some("box1".into()), Some("Europe/Berlin".into()));
 
     let (first, port) = machine(&path, "first");
     let guest = image::up(first, &boot).unwrap();
