@@ -87,6 +87,8 @@ fn dump(dir: &Path, inside: &str, out: &mut impl Write) -> io::Result<()> {
         names.push(entry?.file_name().to_string_lossy().into_owned());
     }
     names.sort();
+    // Numbered siblings are instances of one key, in no order that matters.
+    let mut users = Vec::new();
     for name in names {
         let (path, shown) = (dir.join(&name), format!("{inside}/{name}"));
         let meta = fs::symlink_metadata(&path)?;
@@ -111,8 +113,13 @@ fn dump(dir: &Path, inside: &str, out: &mut impl Write) -> io::Result<()> {
                     Err(e) => break format!("({:?})", e.kind()),
                 }
             };
-            writeln!(out, "{shown} = {text}")?;
+            if name.starts_with("IncomingUser") {
+                users.push(text);
+            } else {
+                writeln!(out, "{shown} = {text}")?;
+            }
         }
     }
-    Ok(())
+    users.sort();
+    users.iter().try_for_each(|user| writeln!(out, "{inside}/IncomingUser = {user}"))
 }

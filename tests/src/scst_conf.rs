@@ -58,8 +58,7 @@ const TARGET: &[(&str, &[&str])] = &[
     ("per_portal_acl", &["1"]),
     ("redirect", &["\"10.0.0.9:3260 temp\""]),
 ];
-const GROUP: &[(&str, &[&str])] =
-    &[("io_grouping_type", &["never", "2"]), ("addr_method", &["LUN", "FLAT"]), ("black_hole", &["1"])];
+const GROUP: &[(&str, &[&str])] = &[("io_grouping_type", &["never", "2"]), ("addr_method", &["LUN", "FLAT"])];
 const INITIATORS: &[&str] = &[
     "iqn.2026-11.org.example:h",
     "*esx?",
