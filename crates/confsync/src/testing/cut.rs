@@ -60,14 +60,15 @@ impl Ops {
         }
         let mut next = before.len() as u64;
         let mut durable = live.clone();
-        // Changes of names since the last flush of the directory: a name, and what it then meant.
-        let mut pending: Vec<(String, Option<u64>)> = Vec::new();
+        // Changes since the last flush of the directory: names, and what each then meant. A rename is one change:
+        // ext4 journals both of its names together.
+        let mut pending: Vec<Vec<(String, Option<u64>)>> = Vec::new();
         for op in self.0.iter().take(cut.after) {
             match op {
                 Op::Create(name) => {
                     contents.insert(next, Content::default());
                     live.insert(name.clone(), next);
-                    pending.push((name.clone(), Some(next)));
+                    pending.push(vec![(name.clone(), Some(next))]);
                     next = next.saturating_add(1);
                 }
                 Op::Write(name, bytes) => {
@@ -83,13 +84,12 @@ impl Ops {
                 Op::Rename(from, to) => {
                     if let Some(number) = live.remove(from) {
                         live.insert(to.clone(), number);
-                        pending.push((from.clone(), None));
-                        pending.push((to.clone(), Some(number)));
+                        pending.push(vec![(from.clone(), None), (to.clone(), Some(number))]);
                     }
                 }
                 Op::Remove(name) => {
                     live.remove(name);
-                    pending.push((name.clone(), None));
+                    pending.push(vec![(name.clone(), None)]);
                 }
                 Op::SyncDir => {
                     durable.clone_from(&live);
@@ -100,13 +100,11 @@ impl Ops {
         if !pending.is_empty() && random.next().is_multiple_of(4) {
             pending.reverse();
         }
-        for (name, number) in pending {
-            if random.next().is_multiple_of(2) {
-                match number {
-                    Some(number) => durable.insert(name, number),
-                    None => durable.remove(&name),
-                };
-            }
+        for (name, number) in pending.into_iter().filter(|_| random.next().is_multiple_of(2)).flatten() {
+            match number {
+                Some(number) => durable.insert(name, number),
+                None => durable.remove(&name),
+            };
         }
         let files = durable.into_iter().filter_map(|(name, number)| {
             let content = contents.get(&number)?;
