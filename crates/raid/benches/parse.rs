@@ -1,4 +1,5 @@
 //! Megabytes per second of each reader on made-up outputs, and whether eight times the drives cost eight times the time.
+//! With names of tools (`cargo bench -p esos-raid --bench parse -- ssacli`) only theirs.
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
@@ -96,6 +97,7 @@ fn spent() -> f64 {
 }
 
 fn main() {
+    let only: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
     for tool in [
         Tool::Megacli,
         Tool::Storcli,
@@ -106,6 +108,9 @@ fn main() {
         Tool::TwCli,
         Tool::Mdstat,
     ] {
+        if !only.is_empty() && !only.iter().any(|name| name == tool.name()) {
+            continue;
+        }
         let seconds = |count: usize| {
             let (cmd, out) = drives(tool, count);
             let capture = [Capture::new("x", cmd, out)];
@@ -125,8 +130,10 @@ fn main() {
         let rate = f64::from(u32::try_from(size).unwrap_or(0)) / large / 1e6;
         println!("{tool:9} {rate:6.0} MB/s; 8000 drives cost {:.1} times 1000", large / small);
     }
-    whole_survey();
-    peers();
+    if only.is_empty() {
+        whole_survey();
+        peers();
+    }
 }
 
 /// A box with eight controllers of 240 drives each: our own time of a survey.

@@ -14,6 +14,11 @@ impl Details {
         Self::default()
     }
 
+    /// None yet, with room for so many.
+    pub(crate) fn with_room(count: usize) -> Self {
+        Self(Vec::with_capacity(count))
+    }
+
     /// The value of a name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
@@ -36,7 +41,13 @@ impl Details {
         let name = name.into();
         match self.0.iter_mut().find(|(key, _)| *key == name) {
             Some((_, old)) => *old = value,
-            None => self.0.push((name, value)),
+            None => {
+                // Vec begins with room for four; most records have one or two.
+                if self.0.len() == self.0.capacity() {
+                    self.0.reserve_exact(self.0.len().max(1));
+                }
+                self.0.push((name, value));
+            }
         }
     }
 

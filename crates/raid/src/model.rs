@@ -1,10 +1,11 @@
 //! What all tools tell, in one shape. Field names are those of the facts document.
 use crate::{ArrayState, Details, DriveState, Level, Problem, Size, Spare, TaskKind};
+use foldhash::fast::RandomState;
 use serde::Serialize;
 use serde_json::{Number, Value};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::BuildHasher;
 
 /// Everything that the captures of one case tell.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -293,14 +294,8 @@ pub(crate) struct Counts {
 /// which the drive that is found then confirms.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct DriveIndex {
-    places: HashMap<u64, usize>,
+    places: HashMap<u64, usize, RandomState>,
     done: usize,
-}
-
-fn hash(controller: Option<&str>, key: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (controller, key).hash(&mut hasher);
-    hasher.finish()
 }
 
 /// It holds nothing that the list does not hold.
@@ -316,12 +311,14 @@ impl Facts {
         if self.index.done > self.drives.len() {
             self.index = DriveIndex::default();
         }
+        let seed = self.index.places.hasher().clone();
         for (at, drive) in self.drives.iter().enumerate().skip(self.index.done) {
-            self.index.places.entry(hash(drive.controller.as_deref(), &drive.key)).or_insert(at);
+            let hash = seed.hash_one((drive.controller.as_deref(), drive.key.as_str()));
+            self.index.places.entry(hash).or_insert(at);
         }
         self.index.done = self.drives.len();
         let is = |d: &Drive| d.key == key && d.controller.as_deref() == controller;
-        let at = self.index.places.get(&hash(controller, key)).copied()?;
+        let at = self.index.places.get(&seed.hash_one((controller, key))).copied()?;
         match self.drives.get(at) {
             Some(drive) if is(drive) => Some(at),
             // Two of one hash.

@@ -113,7 +113,7 @@ impl Size {
     /// A count of blocks as `/proc/mdstat` prints it.
     pub(crate) fn blocks(count: u64) -> Option<Self> {
         let bytes = count.checked_mul(1024)?;
-        let text = format!("{count} blocks");
+        let text = count.to_string() + " blocks";
         Some(Self { text, unit: Unit::KiB, bytes, bytes_exact: Some(bytes) })
     }
 

@@ -3,7 +3,21 @@ use std::borrow::Cow;
 
 /// Lines with their number from 1.
 pub(crate) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    text.lines().enumerate().map(|(i, line)| (i.saturating_add(1), line))
+    split(text).enumerate().map(|(i, line)| (i.saturating_add(1), line))
+}
+
+/// Lines as `str::lines` gives them, found at memory speed.
+pub(crate) fn split(text: &str) -> impl Iterator<Item = &str> {
+    let mut start = 0;
+    let ends = memchr::memchr_iter(b'\n', text.as_bytes()).chain(
+        // The last line may have no end.
+        (!text.is_empty() && !text.ends_with('\n')).then_some(text.len()),
+    );
+    ends.map(move |end| {
+        let line = text.get(start..end).unwrap_or_default();
+        start = end.saturating_add(1);
+        if end == text.len() { line } else { line.strip_suffix('\r').unwrap_or(line) }
+    })
 }
 
 /// How far a line is indented; a tab counts as much as it jumps to.
@@ -48,6 +62,20 @@ pub(crate) fn filled(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
+/// With single blanks between the words.
+pub(crate) fn plain(text: &str) -> Cow<'_, str> {
+    let mut blank = true;
+    let single = text.bytes().all(|b| {
+        let twice = blank && b == b' ';
+        blank = b == b' ';
+        !twice && (blank || b.is_ascii_graphic())
+    });
+    if single && !blank {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
 /// Whether a line is a rule: three or more of `-` or `=` and nothing else.
 pub(crate) fn is_rule(line: &str) -> bool {
     let line = line.trim();
@@ -57,8 +85,36 @@ pub(crate) fn is_rule(line: &str) -> bool {
 /// One row of a table whose columns are told apart by blanks. At most one column, `free`, may hold
 /// blanks itself: columns before it are counted from the left, those after it from the right, so that
 /// neither padding nor a shifted column matters. A size (`278.464 GB`) counts as one cell.
-pub(crate) fn row<'a>(header: &[&'a str], free: &str, line: &'a str) -> Option<Vec<(&'a str, Cow<'a, str>)>> {
-    let cells = cells(line, header.len());
+///
+/// What it holds is given back to the next row.
+#[derive(Default)]
+pub(crate) struct Row<'a> {
+    words: Vec<&'a str>,
+    named: Vec<(&'a str, Cow<'a, str>)>,
+}
+
+impl<'a> Row<'a> {
+    /// Takes a line apart: its cells with the names of their columns.
+    pub(crate) fn read(
+        &mut self,
+        header: &[&'a str],
+        free: &str,
+        line: &'a str,
+    ) -> Option<&[(&'a str, Cow<'a, str>)]> {
+        cells(line, &mut self.words);
+        self.named.clear();
+        name(header, free, line, &self.words, &mut self.named)?;
+        Some(&self.named)
+    }
+}
+
+fn name<'a>(
+    header: &[&'a str],
+    free: &str,
+    line: &'a str,
+    cells: &[&'a str],
+    row: &mut Vec<(&'a str, Cow<'a, str>)>,
+) -> Option<()> {
     let at = header.iter().position(|name| *name == free).unwrap_or(header.len());
     let after = header.len().saturating_sub(at).saturating_sub(1);
     let after = if at == header.len() { 0 } else { after };
@@ -66,7 +122,6 @@ pub(crate) fn row<'a>(header: &[&'a str], free: &str, line: &'a str) -> Option<V
         return None;
     }
     let tail = cells.len().saturating_sub(after);
-    let mut row = Vec::with_capacity(header.len());
     for (i, name) in header.iter().enumerate() {
         let value = if i < at {
             Cow::Borrowed(*cells.get(i)?)
@@ -77,7 +132,7 @@ pub(crate) fn row<'a>(header: &[&'a str], free: &str, line: &'a str) -> Option<V
         };
         row.push((*name, value));
     }
-    Some(row)
+    Some(())
 }
 
 /// Several cells as one text with single blanks.
@@ -96,8 +151,8 @@ fn offset(line: &str, part: &str) -> usize {
     part.as_ptr().addr().saturating_sub(line.as_ptr().addr())
 }
 
-fn cells(line: &str, about: usize) -> Vec<&str> {
-    let mut cells: Vec<&str> = Vec::with_capacity(about.saturating_add(4));
+fn cells<'a>(line: &'a str, cells: &mut Vec<&'a str>) {
+    cells.clear();
     for word in line.split_ascii_whitespace() {
         let unit = matches!(word, "KB" | "MB" | "GB" | "TB" | "PB" | "KiB" | "MiB" | "GiB" | "TiB" | "PiB");
         match cells.last_mut() {
@@ -116,7 +171,6 @@ fn cells(line: &str, about: usize) -> Vec<&str> {
             _ => cells.push(word),
         }
     }
-    cells
 }
 
 fn is_number(text: &str) -> bool {
@@ -133,11 +187,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn lines_are_those_of_the_standard_library() {
+        for text in ["", "\n", "a", "a\n", "a\r\nb", "\n\n a\r\r\n", "ä\n\u{fffd}\n\r"] {
+            assert_eq!(split(text).collect::<Vec<_>>(), text.lines().collect::<Vec<_>>(), "{text:?}");
+        }
+    }
+
+    #[test]
     fn a_model_with_blanks_is_one_cell() {
         let header = ["EID:Slt", "Size", "Model", "Sp", "Type"];
-        let row = row(&header, "Model", "8:0 953.343 GB Samsung SSD 850 PRO 1TB U -").unwrap();
-        assert_eq!(cell(&row, &["Model"]), Some("Samsung SSD 850 PRO 1TB"));
-        assert_eq!(cell(&row, &["Size"]), Some("953.343 GB"));
-        assert_eq!(cell(&row, &["Sp"]), Some("U"));
+        let mut row = Row::default();
+        let row = row.read(&header, "Model", "8:0 953.343 GB Samsung SSD 850 PRO 1TB U -").unwrap();
+        assert_eq!(cell(row, &["Model"]), Some("Samsung SSD 850 PRO 1TB"));
+        assert_eq!(cell(row, &["Size"]), Some("953.343 GB"));
+        assert_eq!(cell(row, &["Sp"]), Some("U"));
     }
 }

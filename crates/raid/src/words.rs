@@ -1,4 +1,5 @@
 //! The words that all tools share once their own are translated.
+use std::borrow::Cow;
 
 macro_rules! words {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)* }) => {
@@ -176,10 +177,13 @@ impl Level {
     /// From the digits that tools print, such as `5`, `RAID-10`, `Raid0+1`, `RAID 6 (ADG)`,
     /// `6 Reed-Solomon` or `Spanned_volume`.
     pub(crate) fn of(word: &str) -> Self {
-        let lower = word.to_ascii_lowercase();
+        let mut lower = Cow::Borrowed(word);
+        if word.bytes().any(|b| b.is_ascii_uppercase()) {
+            lower.to_mut().make_ascii_lowercase();
+        }
         let rest = lower.trim().trim_start_matches("raid").trim_start_matches(['-', ' ', '_']);
-        let core: String = rest.chars().take_while(|c| c.is_ascii_digit() || *c == '+').collect();
-        match core.as_str() {
+        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '+').unwrap_or(rest.len());
+        match rest.get(..end).unwrap_or_default() {
             "0" => Self::Raid0,
             "1" if rest.starts_with("1e") => Self::Other(word.to_owned()),
             "1" => Self::Raid1,

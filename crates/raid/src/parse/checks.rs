@@ -1,6 +1,7 @@
 //! What the parts of an output say about one another: counts and lists, numbers of rows, states of
 //! arrays and the controller's own totals, members and the units that they name.
 use crate::{Array, ArrayState, DriveState, Facts, Level, Tool};
+use foldhash::fast::RandomState;
 use serde_json::Value;
 use std::collections::{BTreeSet, HashSet};
 
@@ -40,7 +41,7 @@ fn records(tool: Tool, facts: &Facts, told: &mut Vec<String>) {
             | Tool::Hpacucli
             | Tool::Ssacli
     );
-    let mut seen = HashSet::new();
+    let mut seen = HashSet::with_capacity_and_hasher(facts.drives.len(), RandomState::default());
     let mut bare = false;
     for drive in &facts.drives {
         let about = || name("drive", drive.controller.as_deref(), &drive.key);
@@ -64,7 +65,7 @@ fn records(tool: Tool, facts: &Facts, told: &mut Vec<String>) {
     if bare {
         told.push("drives are listed without their controller".to_owned());
     }
-    let mut seen = HashSet::new();
+    let mut seen = HashSet::with_capacity_and_hasher(facts.arrays.len(), RandomState::default());
     for array in &facts.arrays {
         let about = || name("array", array.controller.as_deref(), &array.id);
         if array.id.is_empty() {

@@ -1,10 +1,11 @@
 //! hpacucli, hpssacli and ssacli. Indented sections under `Model in Slot n`; no closing line.
 use crate::model::put;
-use crate::text::{filled, indent, number, pair};
+use crate::text::{filled, indent, number, pair, plain, split};
 use crate::{
-    Array, ArrayState, Battery, Controller, Drive, DriveState, Facts, Group, Level, Member, Problem,
+    Array, ArrayState, Battery, Controller, Details, Drive, DriveState, Facts, Group, Level, Member, Problem,
     ProblemKind, Size, Spare, Task, TaskKind,
 };
+use std::borrow::Cow;
 
 /// What the lines belong to.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -29,7 +30,7 @@ pub(super) fn read(text: &str, facts: &mut Facts) {
         listed: Vec::new(),
         tolerance: None,
     };
-    let lines: Vec<&str> = text.lines().collect();
+    let lines: Vec<&str> = split(text).collect();
     let mut seen = false;
     let mut index = 0usize;
     while let Some(line) = lines.get(index) {
@@ -49,8 +50,8 @@ pub(super) fn read(text: &str, facts: &mut Facts) {
             facts.fail(problem);
             seen = true;
         } else if !trimmed.is_empty() {
-            let next = lines.get(index..).and_then(|rest| rest.iter().find(|l| !l.trim().is_empty()));
-            reader.line(line, trimmed, next.is_some_and(|l| indent(l) > 0), facts);
+            let next = || lines.get(index..).and_then(|rest| rest.iter().find(|l| !l.trim().is_empty()));
+            reader.line(line, trimmed, &|| next().is_some_and(|l| indent(l) > 0), facts);
         }
     }
     seen |= reader.controller.is_some();
@@ -111,10 +112,10 @@ struct Reader {
 }
 
 impl Reader {
-    fn line(&mut self, line: &str, trimmed: &str, body: bool, facts: &mut Facts) {
-        if indent(line) == 0 {
-            let plain = trimmed.split_whitespace().collect::<Vec<_>>().join(" ");
-            if let Some(controller) = controller(&plain, body) {
+    fn line(&mut self, line: &str, trimmed: &str, body: &dyn Fn() -> bool, facts: &mut Facts) {
+        let indent = indent(line);
+        if indent == 0 {
+            if let Some(controller) = controller(&plain(trimmed), body()) {
                 self.enter(controller, facts);
                 return;
             }
@@ -122,12 +123,13 @@ impl Reader {
                 return;
             }
         }
-        if let Some((_, slot)) = trimmed.rsplit_once(" in ").filter(|_| indent(line) == 0)
+        if indent == 0
+            && let Some((_, slot)) = trimmed.rsplit_once(" in ")
             && "Slot".starts_with(slot)
         {
             facts.doubt(None, format!("`{trimmed}` is cut: what follows may be another controller's"));
         }
-        if indent(line) > 0 && trimmed.contains(" in Slot ") && controller(trimmed, body).is_some() {
+        if indent > 0 && trimmed.contains(" in Slot ") && controller(trimmed, body()).is_some() {
             facts.doubt(None, format!("`{trimmed}` does not begin its line: what follows may be its own"));
         }
         let cut = |word: &str| word.starts_with(trimmed) && !trimmed.contains(' ');
@@ -154,14 +156,14 @@ impl Reader {
             self.place = if free { Place::Unassigned } else { Place::Hba };
             self.at = At::Other;
         } else if trimmed.eq_ignore_ascii_case("physical drives") || other_section(trimmed) {
-            if indent(line) <= 3 {
+            if indent <= 3 {
                 self.group = None;
                 self.place = Place::Unknown;
                 self.at = At::Other;
             }
         } else if let Some((key, value)) = pair(trimmed, ":") {
             self.field(key, value, facts);
-        } else if indent(line) <= 3 && self.at != At::Nothing {
+        } else if indent <= 3 && self.at != At::Nothing {
             // A heading that is not known: what follows is not the controller's.
             self.at = At::Other;
         }
@@ -245,8 +247,8 @@ impl Reader {
             Some((key, inner)) => {
                 let (inner, after) = inner.rsplit_once(')').unwrap_or((inner, ""));
                 let inner = match after.trim().strip_prefix(':') {
-                    Some(state) => format!("{inner}, {}", state.trim()),
-                    None => inner.to_owned(),
+                    Some(state) => Cow::Owned(format!("{inner}, {}", state.trim())),
+                    None => Cow::Borrowed(inner),
                 };
                 (key.trim(), Some(inner))
             }
@@ -260,8 +262,12 @@ impl Reader {
         let found = facts.drive_at(self.controller.as_deref(), key);
         let at = found.unwrap_or(facts.drives.len());
         if found.is_none() {
-            let mut drive =
-                Drive { controller: self.controller.clone(), key: key.to_owned(), ..Drive::default() };
+            let mut drive = Drive {
+                controller: self.controller.clone(),
+                key: key.to_owned(),
+                details: Details::with_room(2),
+                ..Drive::default()
+            };
             let mut places = key.split(':').skip(1);
             if let (Some(box_), Some(bay)) = (places.next(), places.next()) {
                 put(&mut drive.details, "box", box_);
@@ -441,7 +447,8 @@ fn mark(places: &mut Vec<bool>, at: usize) {
 
 /// The number of `Logical Drive: 1`.
 fn logical_drive(line: &str) -> Option<&str> {
-    let (key, id) = line.split_once(':')?;
+    let (key, id) = line.split_at_checked("logical drive".len())?;
+    let id = id.strip_prefix(':')?;
     key.eq_ignore_ascii_case("logical drive").then(|| id.trim())
 }
 
@@ -531,9 +538,8 @@ fn listed(inner: &str, drive: &mut Drive) -> bool {
     drive.size = Size::decimal(next);
     let Some(state) = parts.next() else { return false };
     drive.state_raw = filled(state);
-    let rest: Vec<&str> = parts.collect();
-    let rest = rest.join(", ");
-    if rest.contains("spare") {
+    if parts.clone().any(|part| part.contains("spare")) {
+        let rest = parts.collect::<Vec<_>>().join(", ");
         drive.spare = Some(if rest.contains("active") { Spare::Active } else { Spare::Dedicated });
         put(&mut drive.details, "spare_raw", rest);
     }
@@ -543,7 +549,7 @@ fn listed(inner: &str, drive: &mut Drive) -> bool {
 /// The state word and the place together say what the drive is doing.
 fn placed(place: Place, drive: &mut Drive) {
     let Some(word) = drive.state_raw.as_deref() else { return };
-    let lower = word.split_whitespace().collect::<Vec<_>>().join(" ").to_ascii_lowercase();
+    let lower = plain(word).to_ascii_lowercase();
     drive.state = match () {
         () if lower == "ok" => match (&drive.spare, place) {
             (Some(Spare::Active), _) => Some(DriveState::Online),
@@ -587,7 +593,6 @@ fn array_field(key: &str, value: &str, facts: &mut Facts) {
 }
 
 fn drive_field(key: &str, value: &str, place: Place, drive: &mut Drive) {
-    let plain = value.split_whitespace().collect::<Vec<_>>().join(" ");
     match key {
         "Status" => {
             drive.state_raw = filled(value);
@@ -595,7 +600,7 @@ fn drive_field(key: &str, value: &str, place: Place, drive: &mut Drive) {
         }
         "Drive Type" => {
             put(&mut drive.details, "drive_type_raw", value);
-            match plain.as_str() {
+            match plain(value).as_ref() {
                 "HBA Mode Drive" => drive.state = Some(DriveState::Jbod),
                 "Spare Drive" | "Dedicated Spare Drive" => {
                     drive.spare.get_or_insert(Spare::Dedicated);
@@ -608,7 +613,7 @@ fn drive_field(key: &str, value: &str, place: Place, drive: &mut Drive) {
         "Size" if drive.size.is_none() => drive.size = Size::decimal(value),
         "Firmware Revision" => drive.firmware = filled(value),
         "Serial Number" => drive.serial = Some(value.to_owned()),
-        "Model" => drive.model = filled(&value.split_whitespace().collect::<Vec<_>>().join(" ")),
+        "Model" => drive.model = filled(&plain(value)),
         _ => {}
     }
 }

@@ -1,19 +1,22 @@
 //! `/proc/mdstat`. Its last line is `unused devices:`.
 use crate::model::put;
 use crate::text::{lines, number};
-use crate::{Array, ArrayState, Facts, Level, Member, Problem, ProblemKind, Size, Task, TaskKind};
+use crate::{Array, ArrayState, Details, Facts, Level, Member, Problem, ProblemKind, Size, Task, TaskKind};
 use nom::bytes::complete::{tag, take_until, take_while1};
 use nom::character::complete::{char, digit1, space0};
-use nom::combinator::opt;
-use nom::multi::many0;
+use nom::combinator::{opt, recognize};
+use nom::multi::many0_count;
 use nom::sequence::{delimited, preceded};
 use nom::{IResult, Parser};
 use serde_json::Number;
 
 pub(super) fn read(text: &str, facts: &mut Facts) {
-    let mut open: Option<Array> = None;
+    // Whether the last array's lines may go on.
+    let mut open = false;
     let mut complete = false;
     let mut personalities = false;
+    // Growing step by step would copy all of them some times.
+    facts.arrays.reserve(memchr::memmem::find_iter(text.as_bytes(), "\nmd").count());
     for (no, line) in lines(text) {
         let trimmed = line.trim();
         if trimmed.is_empty() {
@@ -24,14 +27,16 @@ pub(super) fn read(text: &str, facts: &mut Facts) {
             personalities = true;
         } else if let Some((name, rest)) = head(line) {
             close(&mut open, facts);
-            open = array(name, rest);
-            if open.is_none() {
+            let array = array(name, rest);
+            open = array.is_some();
+            facts.arrays.extend(array);
+            if !open {
                 let mut problem = Problem::said(ProblemKind::Unparsable, line);
                 problem.line = Some(no);
                 facts.fail(problem);
                 facts.malformed_rows.push(trimmed.to_owned());
             }
-        } else if let Some(array) = &mut open {
+        } else if let Some(array) = facts.arrays.last_mut().filter(|_| open) {
             let again = array.size.is_some() && trimmed.contains(" blocks");
             if again {
                 facts.doubt(Some(no), format!("the first line of an array is missing before line {no}"));
@@ -55,13 +60,11 @@ fn is_detail(line: &str) -> bool {
 }
 
 /// Ends an array, and looks whether its parts agree.
-fn close(open: &mut Option<Array>, facts: &mut Facts) {
-    let Some(array) = open.take() else { return };
-    let array = finish(array);
-    for doubt in doubts(&array) {
-        facts.doubt(None, format!("{}: {doubt}", array.id));
-    }
-    facts.arrays.push(array);
+fn close(open: &mut bool, facts: &mut Facts) {
+    let Some(array) = facts.arrays.last_mut().filter(|_| std::mem::take(open)) else { return };
+    finish(array);
+    let told: Vec<String> = doubts(array).iter().map(|doubt| format!("{}: {doubt}", array.id)).collect();
+    told.into_iter().for_each(|message| facts.doubt(None, message));
 }
 
 /// Words for levels without redundancy, of which no `[n/m]` is printed.
@@ -118,33 +121,36 @@ fn doubts(array: &Array) -> Vec<String> {
 
 /// `md0 : active raid1 sdb[1](F) sda[0]`: a name in the first column, then a colon.
 fn head(line: &str) -> Option<(&str, &str)> {
-    let (name, rest) = line.split_once(" : ")?;
-    let plain = !name.is_empty() && !name.contains(char::is_whitespace) && name.starts_with("md");
-    plain.then_some((name, rest))
+    let (name, rest) = line.starts_with("md").then(|| line.split_once(' ')).flatten()?;
+    let rest = rest.strip_prefix(": ")?;
+    (!name.contains(char::is_whitespace)).then_some((name, rest))
 }
 
 /// A member: `sdb[1](F)`.
-fn member(input: &str) -> IResult<&str, (&str, &str, Vec<&str>)> {
+fn member(input: &str) -> IResult<&str, (&str, &str, &str)> {
     let name = take_while1(|c: char| !c.is_whitespace() && c != '[');
     let flag = delimited(char('('), take_until(")"), char(')'));
-    (preceded(space0, name), delimited(char('['), digit1, char(']')), many0(flag)).parse(input)
+    (preceded(space0, name), delimited(char('['), digit1, char(']')), recognize(many0_count(flag)))
+        .parse(input)
 }
 
 fn array(name: &str, rest: &str) -> Option<Array> {
-    let mut array = Array { id: name.to_owned(), ..Array::default() };
-    let mut words = rest.split_whitespace().peekable();
+    // Active, metadata, how many and how many work, which.
+    let details = Details::with_room(5);
+    let mut array = Array { id: name.to_owned(), details, ..Array::default() };
+    let mut words = rest.split_ascii_whitespace();
     let active = match words.next()? {
         "active" => true,
         "inactive" | "broken" => false,
         _ => return None,
     };
     put(&mut array.details, "active", active);
-    let mut members = Vec::new();
+    let mut members = Vec::with_capacity(words.clone().filter(|word| word.contains('[')).count());
     for word in words {
         if let Some(mode) = word.strip_prefix('(').and_then(|w| w.strip_suffix(')')) {
             put(&mut array.details, "read_only", mode);
         } else if let Ok(("", (key, index, flags))) = member(word) {
-            members.push(one_member(key, index, &flags)?);
+            members.push(one_member(key, index, flags)?);
         } else if members.is_empty() && array.level.is_none() && !word.contains('[') {
             array.level = Some(Level::of(word));
             array.level_raw = Some(word.to_owned());
@@ -158,17 +164,20 @@ fn array(name: &str, rest: &str) -> Option<Array> {
     Some(array)
 }
 
-fn one_member(key: &str, index: &str, flags: &[&str]) -> Option<Member> {
+fn one_member(key: &str, index: &str, flags: &str) -> Option<Member> {
     let mut member = Member { key: Some(key.to_owned()), ..Member::default() };
     put(&mut member.details, "number", index.parse::<u64>().ok()?);
     if !flags.is_empty() {
-        put(&mut member.details, "flags", flags.to_vec());
+        let each = flags.split_terminator(')').filter_map(|flag| flag.strip_prefix('('));
+        put(&mut member.details, "flags", each.collect::<Vec<_>>());
     }
     Some(member)
 }
 
 fn detail(line: &str, array: &mut Array) {
-    if let Some((count, rest)) = line.split_once(" blocks")
+    let digits = line.bytes().take_while(u8::is_ascii_digit).count();
+    if let Some((count, rest)) = line.split_at_checked(digits)
+        && let Some(rest) = rest.strip_prefix(" blocks")
         && let Ok(count) = count.parse::<u64>()
     {
         array.size = Size::blocks(count);
@@ -184,11 +193,13 @@ fn detail(line: &str, array: &mut Array) {
 
 /// ` super 1.2 level 5, 64k chunk, algorithm 2 [3/2] [UU_]`
 fn shape(rest: &str, array: &mut Array) {
-    let words: Vec<&str> = rest.split_whitespace().collect();
-    for pair in words.windows(2) {
-        let [word, next] = pair else { continue };
-        match *word {
-            "super" if *next != "non-persistent" => put(&mut array.details, "metadata", *next),
+    let mut words = rest.split_ascii_whitespace().peekable();
+    while let Some(word) = words.next() {
+        let next = words.peek().copied().unwrap_or_default();
+        match word {
+            "super" if !next.is_empty() && next != "non-persistent" => {
+                put(&mut array.details, "metadata", next);
+            }
             "algorithm" => {
                 if let Some(n) = number(next) {
                     put(&mut array.details, "algorithm", n);
@@ -201,8 +212,6 @@ fn shape(rest: &str, array: &mut Array) {
             }
             _ => {}
         }
-    }
-    for word in words {
         let Some(inner) = word.strip_prefix('[').and_then(|w| w.strip_suffix(']')) else { continue };
         if let Some((all, working)) = inner.split_once('/') {
             if let (Ok(all), Ok(working)) = (all.parse::<u64>(), working.parse::<u64>()) {
@@ -264,7 +273,7 @@ fn bar(input: &str) -> IResult<&str, &str> {
 }
 
 /// The kernel's view: how many are missing, against what the level can bear.
-fn finish(mut array: Array) -> Array {
+fn finish(array: &mut Array) {
     let get = |name: &str| array.details.get(name).and_then(serde_json::Value::as_u64);
     let active = array.details.get("active").and_then(serde_json::Value::as_bool).unwrap_or(false);
     let state = match (get("raid_disks"), get("working")) {
@@ -277,7 +286,7 @@ fn finish(mut array: Array) -> Array {
             let missing = all.saturating_sub(working);
             let four = matches!(&level, Level::Other(word) if word == "raid4");
             let bears = if four { 1 } else { level.tolerates(all) };
-            if missing > bears && !striped_mirror_stands(&level, &array) {
+            if missing > bears && !striped_mirror_stands(&level, array) {
                 ArrayState::Failed
             } else {
                 ArrayState::Degraded
@@ -286,8 +295,7 @@ fn finish(mut array: Array) -> Array {
         _ => ArrayState::Optimal,
     };
     array.state = Some(state);
-    array.os_device = Some(format!("/dev/{}", array.id));
-    array
+    array.os_device = Some(["/dev/", &array.id].concat());
 }
 
 /// Near-2 RAID10 survives while no pair has lost both.

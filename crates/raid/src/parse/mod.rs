@@ -40,7 +40,7 @@ pub fn parse(tool: Tool, captures: &[Capture]) -> Facts {
 fn one(tool: Tool, capture: &Capture, facts: &mut Facts) {
     let text = capture.text();
     let doubts = facts.doubts.len();
-    if let Some(at) = text.find('\u{fffd}') {
+    if let Some(at) = (!text.is_ascii()).then(|| text.find('\u{fffd}')).flatten() {
         let line = text.get(..at).map_or(0, |head| head.matches('\n').count()).saturating_add(1);
         facts.doubt(Some(line), format!("bytes in {} are no text", capture.name));
     }

@@ -185,8 +185,10 @@ fn walk(data: &Json<'_>, controller: &Option<String>, facts: &mut Facts) {
         } else if let Some(number) = key.strip_prefix("PDs for VD ") {
             let keys: Vec<Member> = rows
                 .iter()
-                .filter_map(|row| drive(&Cells::Json(row), controller, facts))
-                .map(named)
+                .filter_map(|row| {
+                    let at = drive(&Cells::Json(row), controller, facts)?;
+                    Some(named(facts.drives.get(at)?.key.clone()))
+                })
                 .collect();
             if let Some(array) =
                 facts.arrays.iter_mut().find(|a| a.id == number.trim() && a.controller == *controller)
@@ -263,14 +265,14 @@ impl Cells<'_> {
     }
 }
 
-/// A drive of a table; gives its key. A drive that is known already stays as it is.
-pub(super) fn drive(cells: &Cells<'_>, controller: &Option<String>, facts: &mut Facts) -> Option<String> {
+/// A drive of a table; gives its place in the list. A drive that is known already stays as it is.
+pub(super) fn drive(cells: &Cells<'_>, controller: &Option<String>, facts: &mut Facts) -> Option<usize> {
     let Some(key) = cells.read("EID:Slt").and_then(|text| address(&text)) else {
         facts.malformed_rows.push(cells.raw());
         return None;
     };
-    if facts.drive_at(controller.as_deref(), &key).is_some() {
-        return Some(key);
+    if let Some(at) = facts.drive_at(controller.as_deref(), &key) {
+        return Some(at);
     }
     let (enclosure, slot) = key.split_once(':')?;
     let Some(mut state_raw) = cells.get("State") else {
@@ -279,7 +281,8 @@ pub(super) fn drive(cells: &Cells<'_>, controller: &Option<String>, facts: &mut 
     };
     if let Some(status) = cells.get("Status") {
         // storcli2 tells configuration and condition apart.
-        state_raw = format!("{state_raw}/{status}");
+        state_raw.push('/');
+        state_raw.push_str(&status);
     }
     let group = cells.read("DG").unwrap_or_default();
     let state = drive_state(&state_raw);
@@ -300,7 +303,8 @@ pub(super) fn drive(cells: &Cells<'_>, controller: &Option<String>, facts: &mut 
         size: cells.read("Size").and_then(|text| Size::binary(&text)),
         interface: cells.get("Intf"),
         model: cells.get("Model"),
-        key: key.clone(),
+        key,
+        details: Details::with_room(2),
         ..Drive::default()
     };
     for (name, title) in [("media", "Med"), ("spun", "Sp")] {
@@ -309,7 +313,7 @@ pub(super) fn drive(cells: &Cells<'_>, controller: &Option<String>, facts: &mut 
         }
     }
     facts.drives.push(drive);
-    Some(key)
+    facts.drives.len().checked_sub(1)
 }
 
 /// `252:4`, or `:25` where there is no enclosure.
@@ -317,7 +321,7 @@ fn address(text: &str) -> Option<String> {
     let (enclosure, slot) = text.trim().split_once(':')?;
     let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
     (digits(enclosure.trim()) && !slot.is_empty() && digits(slot))
-        .then(|| format!("{}:{slot}", enclosure.trim()))
+        .then(|| [enclosure.trim(), ":", slot].concat())
 }
 
 fn drive_state(word: &str) -> DriveState {

@@ -2,7 +2,7 @@
 use super::storcli_json::{
     Cells, battery, battery_kind, controller_state, drive, outcome, overview_row, volume,
 };
-use crate::text::{filled, is_rule, lines, number, row};
+use crate::text::{Row, filled, is_rule, lines, number};
 use crate::{Completed, Controller, Details, Facts, Member, Problem, ProblemKind};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -69,19 +69,19 @@ fn title_of(line: &str) -> &str {
     line.trim_end_matches([' ', ':'])
 }
 
-fn header(line: &str) -> Option<Vec<String>> {
-    let words: Vec<&str> = line.split_whitespace().collect();
-    let first = words.first()?;
-    let known = ["EID:Slt", "DG/VD", "Ctl", "Ctrl", "Model"].contains(first)
-        && words.len() > 2
+fn header(line: &str) -> Option<Vec<&str>> {
+    let first = line.split_whitespace().next()?;
+    let known = ["EID:Slt", "DG/VD", "Ctl", "Ctrl", "Model"].contains(&first)
+        && line.split_whitespace().nth(2).is_some()
         && !line.contains('=');
-    known.then(|| words.iter().map(|w| (*w).to_owned()).collect())
+    known.then(|| line.split_whitespace().collect())
 }
 
 #[derive(Default)]
-struct Reader {
+struct Reader<'a> {
     title: String,
-    header: Vec<String>,
+    header: Vec<&'a str>,
+    cells: Row<'a>,
     rows: bool,
     known: bool,
     controller: Option<String>,
@@ -91,7 +91,7 @@ struct Reader {
     about: Option<usize>,
 }
 
-impl Reader {
+impl<'a> Reader<'a> {
     fn close(&mut self, facts: &mut Facts) {
         if let Some(result) = self.result.take() {
             outcome(result, facts);
@@ -153,21 +153,21 @@ impl Reader {
         }
     }
 
-    fn row(&mut self, line: &str, facts: &mut Facts) {
+    fn row(&mut self, line: &'a str, facts: &mut Facts) {
         self.known = true;
-        let names: Vec<&str> = self.header.iter().map(String::as_str).collect();
-        let first = names.first().copied().unwrap_or_default();
+        let first = self.header.first().copied().unwrap_or_default();
         let free = match first {
             "EID:Slt" => "Model",
             "DG/VD" => "Name",
             "Ctrl" => "ErrMsg",
             _ => "",
         };
-        let Some(cells) = row(&names, free, line) else {
+        let Some(cells) = self.cells.read(&self.header, free, line) else {
             // The energy pack's table has titles of two words; its first columns are enough.
             if let Some(kind) = battery_kind(&self.title).filter(|_| first == "Model") {
                 let words = line.split_whitespace().map(Cow::Borrowed);
-                let cells: Vec<(&str, Cow<'_, str>)> = names.into_iter().take(3).zip(words).collect();
+                let cells: Vec<(&str, Cow<'_, str>)> =
+                    self.header.iter().copied().take(3).zip(words).collect();
                 battery(&Cells::Text(&cells), kind, &self.controller, facts);
             } else if first != "Model" {
                 facts.malformed_rows.push(line.to_owned());
@@ -175,11 +175,12 @@ impl Reader {
             return;
         };
         let before = facts.malformed_rows.len();
-        let cells_of = Cells::Text(&cells);
+        let cells_of = Cells::Text(cells);
         match first {
             "EID:Slt" => {
-                let key = drive(&cells_of, &self.controller, facts);
-                if let (Some(key), Some(id)) = (key, self.title.strip_prefix("PDs for VD "))
+                let at = drive(&cells_of, &self.controller, facts);
+                if let (Some(at), Some(id)) = (at, self.title.strip_prefix("PDs for VD "))
+                    && let Some(key) = facts.drives.get(at).map(|drive| drive.key.clone())
                     && let Some(array) =
                         facts.arrays.iter_mut().find(|a| a.id == id.trim() && a.controller == self.controller)
                 {
@@ -193,7 +194,7 @@ impl Reader {
             "Ctl" => overview_row(&cells_of, facts),
             "Ctrl" => {
                 if let Some(result) = &mut self.result {
-                    result.detailed.get_or_insert_default().push(detailed(&cells));
+                    result.detailed.get_or_insert_default().push(detailed(cells));
                 }
             }
             _ => {

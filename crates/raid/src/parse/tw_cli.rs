@@ -1,6 +1,6 @@
 //! 3ware tw_cli. Tables whose header names the columns, and `/c0 Key = value` lines. No closing line.
 use crate::model::put;
-use crate::text::{cell, filled, is_rule, lines, number, row, yes_no};
+use crate::text::{Row, cell, filled, is_rule, lines, number, yes_no};
 use crate::{
     Array, ArrayState, Battery, Capture, Controller, Drive, DriveState, Enclosure, Facts, Level, Member,
     Problem, ProblemKind, Size, Spare, Task, TaskKind, size::Unit,
@@ -11,6 +11,7 @@ use std::borrow::Cow;
 pub(super) fn read(capture: &Capture, text: &str, facts: &mut Facts) {
     let named = named_controller(&capture.cmd);
     let mut header: Vec<&str> = Vec::new();
+    let mut row = Row::default();
     let mut seen = false;
     for (no, line) in lines(text) {
         let trimmed = line.trim();
@@ -29,13 +30,13 @@ pub(super) fn read(capture: &Capture, text: &str, facts: &mut Facts) {
                 "Slot" | "Encl" | "Unit" | "Ctl" | "Name" => "",
                 _ => continue,
             };
-            let read = row(&header, free, trimmed).and_then(|cells| match *first {
-                "Ctl" => controller(&cells, facts),
-                "Unit" => unit(&cells, &named, facts),
-                "VPort" | "Port" => port(&cells, &named, facts),
-                "Name" => battery(&cells, &named, facts),
-                "Encl" => enclosure(&cells, &named, facts),
-                _ => slot(&cells, facts),
+            let read = row.read(&header, free, trimmed).and_then(|cells| match *first {
+                "Ctl" => controller(cells, facts),
+                "Unit" => unit(cells, &named, facts),
+                "VPort" | "Port" => port(cells, &named, facts),
+                "Name" => battery(cells, &named, facts),
+                "Encl" => enclosure(cells, &named, facts),
+                _ => slot(cells, facts),
             });
             if read.is_none() {
                 facts.malformed_rows.push(trimmed.to_owned());
@@ -83,24 +84,23 @@ fn is_row(line: &str) -> bool {
 }
 
 fn header_of(line: &str) -> Option<Vec<&str>> {
-    let words: Vec<&str> = line.split_whitespace().collect();
-    let (first, rest) = words.split_first()?;
-    let second = rest.first()?;
+    let mut words = line.split_whitespace();
     let known = matches!(
-        (*first, *second),
+        (words.next()?, words.next()?),
         ("Ctl", "Model")
             | ("Unit", "UnitType")
             | ("VPort" | "Port" | "Slot" | "Fan" | "PowerSupply" | "Encl" | "TempSensor", _)
             | ("Name", "OnlineState")
     );
-    known.then_some(words)
+    known.then(|| line.split_whitespace().collect())
 }
 
 fn known<'a>(id: &str, facts: &'a mut Facts) -> Option<&'a mut Controller> {
-    if !facts.controllers.iter().any(|c| c.id == id) {
+    let at = facts.controllers.iter().position(|c| c.id == id).unwrap_or(facts.controllers.len());
+    if at == facts.controllers.len() {
         facts.controllers.push(Controller { id: id.to_owned(), ..Controller::default() });
     }
-    facts.controllers.iter_mut().find(|c| c.id == id)
+    facts.controllers.get_mut(at)
 }
 
 /// `0 Serial Number = SV12115702`, without the `/c`.
@@ -216,43 +216,44 @@ fn unit_state(word: &str) -> ArrayState {
 }
 
 fn port(cells: &Cells<'_>, named: &Option<String>, facts: &mut Facts) -> Option<()> {
-    let key = cell(cells, &["VPort", "Port"])?.to_owned();
+    let key = cell(cells, &["VPort", "Port"])?;
     number(key.strip_prefix('p')?)?;
     if let Some(name) = named {
         known(name, facts)?;
     }
     let word = cell(cells, &["Status"])?;
-    if facts.drive_at(named.as_deref(), &key).is_some() {
+    if facts.drive_at(named.as_deref(), key).is_some() {
         return Some(());
     }
     if word == "NOT-PRESENT" || word == "NO-DEVICE" {
-        if !facts.empty_slots.contains(&key) {
-            facts.empty_slots.push(key);
+        if !facts.empty_slots.iter().any(|slot| slot == key) {
+            facts.empty_slots.push(key.to_owned());
         }
         return Some(());
     }
-    let present = |names: &[&str]| cell(cells, names).filter(|v| *v != "-").and_then(filled);
-    let unit = present(&["Unit"]);
-    let array = facts.arrays.iter_mut().find(|a| Some(&a.id) == unit.as_ref() && a.controller == *named);
+    let there = |name: &str| cell(cells, &[name]).filter(|v| *v != "-");
+    let present = |name: &str| there(name).and_then(filled);
+    let unit = there("Unit").map(str::trim).filter(|unit| !unit.is_empty());
+    let array = facts.arrays.iter_mut().find(|a| Some(a.id.as_str()) == unit && a.controller == *named);
     let level = array.as_ref().and_then(|a| a.level.clone());
     if let Some(array) = array {
-        let member = Member { key: Some(key.clone()), ..Member::default() };
+        let member = Member { key: Some(key.to_owned()), ..Member::default() };
         array.members.get_or_insert_default().push(member);
     }
-    let blocks = present(&["Blocks"]).and_then(|text| text.parse::<u64>().ok());
+    let blocks = there("Blocks").and_then(|text| text.parse::<u64>().ok());
     let mut drive = Drive {
         controller: named.clone(),
-        key,
+        key: key.to_owned(),
         state_raw: Some(word.to_owned()),
         state: Some(port_state(word, unit.is_some(), level.as_ref())),
         spare: (level == Some(Level::Spare)).then_some(Spare::Hot),
-        size: present(&["Size"])
-            .and_then(|text| Size::binary(&text))
+        size: there("Size")
+            .and_then(Size::binary)
             .map(|size| size.exact(blocks.and_then(|n| n.checked_mul(512)))),
-        interface: present(&["Type"]),
-        model: present(&["Model"]),
-        serial: present(&["Serial"]),
-        location: present(&["Encl-Slot"]),
+        interface: present("Type"),
+        model: present("Model"),
+        serial: present("Serial"),
+        location: present("Encl-Slot"),
         ..Drive::default()
     };
     if let Some(unit) = unit {
