@@ -231,8 +231,9 @@ fn controllers(b: &Box<'_>) {
             .find(|c| c["pci_id"] == id)
             .unwrap_or_else(|| unreadable(id, &found.to_string(), "missing"))
     };
-    assert_eq!(get("1000:005b")["tools"][0], "storcli");
-    assert!(get("1000:005b")["tool"].is_null());
+    // `megasas-gen2` is a SAS2108.
+    assert_eq!(get("1000:0079")["tools"][0], "storcli");
+    assert!(get("1000:0079")["tool"].is_null());
     assert!(get("1000:0054")["publisher"].as_str().unwrap().contains("lsiutil"));
     println!("{}", b.sh("esos-raid tools"));
     // With none it says so.
