@@ -55,6 +55,9 @@ impl ExportLun {
 impl Export {
     /// All devices of SCST; the tree's root is `/sys/kernel/scst_tgt`. No SCST, no devices.
     ///
+    /// SCST lists every SCSI device of the machine (`0:0:0:0`): without a handler and a LUN it hands
+    /// nothing of it out, and such a one is left out here.
+    ///
     /// # Errors
     /// SCST is there but its devices cannot be listed.
     pub fn read_all(scst: &impl AttrTree) -> Result<Vec<Self>, AttrError> {
@@ -64,7 +67,9 @@ impl Export {
             Err(error) => return Err(error),
         };
         let read = |device: String| {
-            let handler = scst.read_link(&format!("devices/{device}/handler")).unwrap_or_default();
+            let link = scst.read_link(&format!("devices/{device}/handler"));
+            let handled = !matches!(&link, Err(error) if error.is_not_found());
+            let handler = link.unwrap_or_default();
             let handler = handler.rsplit('/').next().unwrap_or("").to_owned();
             // The value stands in the first line; `[key]` may follow.
             let text = scst.read(&format!("devices/{device}/filename")).unwrap_or_default();
@@ -74,9 +79,10 @@ impl Export {
             let links = links.filter_map(|e| scst.read_link(&format!("{exported}/{}", e.name)).ok());
             let mut luns: Vec<ExportLun> = links.filter_map(|link| ExportLun::of_link(&link)).collect();
             luns.sort();
-            Self { handler, filename: filename.map(str::to_owned), luns, device }
+            let filename = filename.map(str::to_owned);
+            (handled || !luns.is_empty()).then_some(Self { device, handler, filename, luns })
         };
-        Ok(entries.into_iter().map(|e| read(e.name)).collect())
+        Ok(entries.into_iter().filter_map(|e| read(e.name)).collect())
     }
 }
 

@@ -183,6 +183,16 @@ fn scst_devices_are_read_with_and_without_files() {
 }
 
 #[test]
+fn a_scsi_device_that_scst_only_lists_is_not_handed_out() {
+    // As on a box where scst is loaded and nothing is configured.
+    let listed = || MemTree::new().file("devices/0:0:0:0/type", "0 - Direct-access device\n");
+    assert_eq!(Export::read_all(&listed()).unwrap(), []);
+    // A LUN is a use, whatever its handler.
+    let lun = listed().link("devices/0:0:0:0/exported/export0", "../../../targets/iscsi/iqn.x/luns/3");
+    assert_eq!(Export::read_all(&lun).unwrap().first().map(|e| e.luns.len()), Some(1));
+}
+
+#[test]
 fn a_nonsense_size_is_an_error_that_names_it() {
     let tree = machine();
     tree.write(&format!("{ATA}/size"), "many").unwrap();
