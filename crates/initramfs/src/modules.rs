@@ -123,16 +123,21 @@ impl ModuleTables {
             return;
         }
         let soft = self.soft.get(name);
-        for before in soft.iter().flat_map(|s| &s.before) {
+        for before in soft.iter().flat_map(|s| &s.before).flat_map(|name| self.called(name)) {
             self.visit(before, seen, order);
         }
         for needed in module.needs.iter().rev() {
             self.visit(needed, seen, order);
         }
         order.push(&module.path);
-        for after in soft.iter().flat_map(|s| &s.after) {
+        for after in soft.iter().flat_map(|s| &s.after).flat_map(|name| self.called(name)) {
             self.visit(after, seen, order);
         }
+    }
+
+    /// A soft dependency names a module, or what several provide: `ext4` wants `crc32c`.
+    fn called<'a>(&'a self, name: &'a str) -> Vec<&'a str> {
+        if self.modules.contains_key(name) { vec![name] } else { self.matching(name) }
     }
 }
 
@@ -263,6 +268,20 @@ mod tests {
         assert_eq!(t.load_order("8250-base").unwrap(), Vec::<&str>::new());
         assert!(t.is_builtin("8250_base"));
         assert_eq!(t.load_order("none").unwrap_err().to_string(), "no module `none` in the initramfs");
+    }
+
+    #[test]
+    fn a_soft_dependency_may_be_a_name_that_several_answer_to() {
+        let t = ModuleTables::parse(
+            "alias crc32c crc32c_intel\nalias crc32c crc32c_generic\n",
+            "kernel/crc32c-intel.ko:\nkernel/crc32c_generic.ko:\nkernel/ext4.ko:\n",
+            "softdep ext4 pre: crc32c\n",
+            "",
+        );
+        assert_eq!(
+            t.load_order("ext4").unwrap(),
+            ["kernel/crc32c-intel.ko", "kernel/crc32c_generic.ko", "kernel/ext4.ko"]
+        );
     }
 
     #[test]
