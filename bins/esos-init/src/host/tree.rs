@@ -43,6 +43,8 @@ impl Tree for HostTree {
     }
 
     fn finish(&self) -> Result<(), TreeError> {
+        // What comes after, the hook and init, makes files as programs do.
+        rustix::process::umask(Mode::from_raw_mode(0o022));
         let directories = self.directories.lock().unwrap_or_else(PoisonError::into_inner);
         for (path, times) in directories.iter() {
             let fail = |e: rustix::io::Errno| error(path, e.into());
