@@ -12,7 +12,8 @@ pub(crate) const SECTION: &str = "__section";
 /// The tool's command with what every tool has: the verbs `completion` and `man`, and exit codes at the
 /// foot of the help.
 pub(crate) fn complete(command: Command) -> Command {
-    let command = if command.has_subcommands() {
+    // Where a word on the command line is an argument, it cannot be a verb.
+    let command = if command.has_subcommands() || command.get_positionals().next().is_none() {
         command
             .subcommand(
                 Command::new(COMPLETION)

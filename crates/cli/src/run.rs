@@ -227,6 +227,34 @@ mod tests {
         assert!(dir.path().join("esos-test-lose.1").exists());
     }
 
+    /// A tool without verbs.
+    #[derive(Debug, Parser)]
+    #[command(name = "esos-plain", version = "1.2.3")]
+    struct Plain {
+        #[command(flatten)]
+        global: Global,
+    }
+
+    impl Tool for Plain {
+        fn global(&self) -> &Global {
+            &self.global
+        }
+        fn section(_: &Global) -> Option<Section> {
+            Some(Section::new("plain").line("one"))
+        }
+    }
+
+    #[test]
+    fn a_tool_without_verbs_tells_its_section_too() {
+        let plain = |_: Plain, ui: &mut Ui| -> Result<Exit, Failure> {
+            ui.emit("esos.plain/1", &7, |h| h.line("seven"))?;
+            Ok(Exit::Done)
+        };
+        let run = Captured::run(["esos-plain", "__section", "--json"], plain);
+        assert_eq!(json(&run.stdout)["data"]["lines"][0], "one", "{}", run.stderr);
+        assert_eq!(Captured::run(["esos-plain"], plain).stdout, "seven\n");
+    }
+
     #[test]
     fn the_section_is_a_document() {
         let run = Captured::run(["esos-test", "__section", "--json"], tool);
