@@ -57,7 +57,8 @@ impl Case {
             }
         };
         if !store_dir.is_dir() {
-            return Err(told(StoreError::Gone).context(store_dir.display().to_string()));
+            let what = format!("no store at {}: {}", store_dir.display(), StoreError::Gone);
+            return Err(Failure::new(Exit::Unavailable, what).code("conf::gone").help("esos stick show"));
         }
         let (tree, medium) = (HostBox::new(ui.root()), HostMedium::new(&store_dir));
         let root = ui.root().to_owned();

@@ -39,10 +39,14 @@ impl Case {
     }
 
     fn run(&self, root: &str, words: &[&str]) -> (i32, Value, String) {
+        self.on("store", root, words)
+    }
+
+    fn on(&self, store: &str, root: &str, words: &[&str]) -> (i32, Value, String) {
         let output = Command::new(env!("CARGO_BIN_EXE_esos-conf"))
             .args(words)
             .args(["--json", "--root", self.path(root).to_str().unwrap()])
-            .args(["--store", self.path("store").to_str().unwrap()])
+            .args(["--store", self.path(store).to_str().unwrap()])
             .output()
             .unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
@@ -134,6 +138,17 @@ fn a_restore_that_is_not_whole_forbids_the_next_sync() {
     let (exit, json, _) = case.run("b", &["sync"]);
     assert_eq!((exit, code(&json)), (5, "conf::incomplete-restore"));
     assert_eq!(case.run("a", &["log"]).1["data"]["generations"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_restore_that_failed_forbids_no_sync_onto_an_empty_stick() {
+    let case = Case::new();
+    // As at a boot whose stick could not be mounted.
+    fs::write(case.path("no-directory"), "").unwrap();
+    let (exit, json, _) = case.on("no-directory", "a", &["restore", "--boot", "--yes"]);
+    assert_ne!(exit, 0, "{json}");
+    let (exit, json, _) = case.run("a", &["sync"]);
+    assert_eq!((exit, &json["data"]["generation"]), (0, &1.into()), "{json}");
 }
 
 #[test]
