@@ -282,7 +282,7 @@ fn what_is_damaged_of_it_is_listed_and_the_rest_comes_in() {
     // One object of git, one copy of rsync that was cut off.
     let script = r#"id=$(git --git-dir store/etckeeper.git rev-parse HEAD:scst.conf); cd store/etckeeper.git
         mkdir -p t && mv objects/pack t/ 2>/dev/null; for p in t/pack/*.pack; do [ -e "$p" ] && git --git-dir . unpack-objects -q <"$p"; done
-        f=objects/$(echo $id | cut -c1-2)/$(echo $id | cut -c3-); chmod u+w $f; printf XXXX | dd of=$f bs=1 seek=3 conv=notrunc 2>/dev/null
+        f=objects/$(echo $id | cut -c1-2)/$(echo $id | cut -c3-); chmod u+w $f; printf torn | dd of=$f bs=1 seek=3 conv=notrunc 2>/dev/null
         mv ../rsync_dirs/opt/x/b ../rsync_dirs/opt/x/.b.Xy12zQ"#;
     let output = Command::new("sh").args(["-c", script]).current_dir(case.dir.path()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
