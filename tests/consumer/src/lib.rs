@@ -1,6 +1,57 @@
 //! The front-page example of each library crate, from outside. Written by tools/consumer.
 
 /// ```
+/// use esos_agent::{Goal, Next, Params, Step, next, observe, perform};
+/// use esos_cluster::{OcfExit, OcfRequest};
+/// use esos_scst_sim::{Environment, Sim};
+/// use esos_sysfs::AttrTree;
+///
+/// let sim = Sim::new(Environment::default().block("/dev/drbd0", 1 << 20));
+/// sim.write("handlers/vdisk_blockio/mgmt", "add_device d filename=/dev/drbd0; active=0; bind_alua_state=0")?;
+/// sim.write("device_groups/mgmt", "create g")?;
+/// sim.write("device_groups/g/devices/mgmt", "add d")?;
+/// sim.write("device_groups/g/target_groups/mgmt", "create n1")?;
+/// sim.write("device_groups/g/target_groups/n1/state", "standby")?;
+/// let env = [("OCF_RESKEY_device_group".to_owned(), "g".to_owned())];
+/// let params = Params::read(&OcfRequest::from_env(env), "n1")?;
+/// let mut steps = Vec::new();
+/// loop {
+///     match next(&Goal::Promote, &observe(&sim, &params), &params) {
+///         Next::Do(step) => { perform(&sim, &params, &step, &mut || true)?; steps.push(step) }
+///         other => { assert_eq!(other, Next::Done(OcfExit::Success)); break }
+///     }
+/// }
+/// assert_eq!(steps[2], Step::Activate("d".to_owned()));
+/// assert_eq!(next(&Goal::Monitor, &observe(&sim, &params), &params), Next::Done(OcfExit::RunningPromoted));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub mod agent {}
+
+/// ```
+/// use esos_alert::{Desk, EventId, Inbox, Origin, Report, Settings, Severity};
+/// use esos_hostfs::MemFiles;
+/// use std::time::Duration;
+///
+/// let files = MemFiles::new();
+/// let id: EventId = "raid/md/md0/degraded".parse()?;
+/// let report = Report::raised(id.clone(), Severity::Critical, "md0 is degraded: 5 of 6 drives")
+///     .remedy("esos raid show md0");
+/// Inbox::new(&files).put(&report, Duration::from_secs(1_790_000_000))?;
+///
+/// let settings = Settings::parse("mail.toml", "to = [\"admin@example.org\"]")?;
+/// let mut desk = Desk::open(&files, Origin::new("esos1"), settings)?;
+/// let mails = desk.work(Duration::from_secs(1_790_000_005))?;
+/// assert_eq!(mails[0].subject, "[esos1] CRITICAL: md0 is degraded: 5 of 6 drives");
+/// assert!(mails[0].text.contains("esos raid show md0"));
+/// // The same again is not told again.
+/// Inbox::new(&files).put(&report, Duration::from_secs(1_790_000_060))?;
+/// assert!(desk.work(Duration::from_secs(1_790_000_065))?.is_empty());
+/// assert_eq!(desk.book().get(&id).map(|e| e.count), Some(2));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub mod alert {}
+
+/// ```
 /// use esos_blockdev::{Claims, Inventory};
 /// use esos_hostfs::Mount;
 /// use esos_sysfs::MemTree;
@@ -75,6 +126,48 @@ pub mod bootimg {}
 pub mod cli {}
 
 /// ```
+/// use esos_cluster::{explain, monitor};
+///
+/// let text = esos_fixtures::text("cluster/pacemaker/crm_mon.2n-resource-disabled.xml")?;
+/// let seen = monitor("n1", &text)?;
+/// let answer = explain(&seen.cluster, "d1", None)?;
+/// assert_eq!(answer.why, "an operator switched d1 off (target-role=Stopped)");
+/// assert_eq!(answer.advice, "start it with `crm resource start d1`");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub mod cluster {}
+
+/// ```
+/// use esos_confsync::testing::{MemBox, MemMedium};
+/// use esos_confsync::{Request, Store, Tracked, sync};
+///
+/// let (files, medium, tracked) = (MemBox::new(), MemMedium::new(), Tracked::default());
+/// files.write("/etc/scst.conf", b"HANDLER vdisk_fileio {\n}\n", 0o600);
+/// let request = Request::new("esos1", "5.0.0", "change", 1_790_000_000);
+/// let (first, index) = sync(&files, &tracked, &medium, None, None, &request)?;
+/// assert_eq!((first.generation, first.made), (1, true));
+/// // Nothing has changed: nothing is written.
+/// let (again, index) = sync(&files, &tracked, &medium, Some(index), None, &request)?;
+/// assert_eq!((again.generation, again.made), (1, false));
+/// files.write("/etc/scst.conf", b"", 0o600);
+/// let (second, _) = sync(&files, &tracked, &medium, Some(index), None, &request)?;
+/// assert_eq!(second.changes[0].to_string(), "~ /etc/scst.conf");
+/// let store = Store::open(&medium)?;
+/// assert_eq!(store.generations().map(|g| g.id).collect::<Vec<_>>(), [1, 2]);
+/// # Ok::<(), esos_confsync::StoreError>(())
+/// ```
+pub mod confsync {}
+
+/// ```
+/// use esos_crashdump::{Core, CoreError};
+///
+/// let not_a_core = b"#!/bin/sh\n".repeat(10);
+/// let error = Core::open(not_a_core).unwrap_err();
+/// assert!(matches!(error, CoreError::NotCore { .. }));
+/// ```
+pub mod crashdump {}
+
+/// ```
 /// use esos_diag::ParseError;
 ///
 /// let text = "LUN 0 disk1\nLUN x disk2\n";
@@ -85,6 +178,18 @@ pub mod cli {}
 /// );
 /// ```
 pub mod diag {}
+
+/// ```
+/// use esos_drbd::{Disk, Kind, Role, promotable, read};
+///
+/// let text = esos_fixtures::text("cluster/drbd9/events2-now.initial-sync.n2.txt")?;
+/// let report = read(None, "n2", &text)?;
+/// let resource = &report.status.resources[0];
+/// assert_eq!((report.kind, &resource.role, &resource.devices[0].disk), (Kind::Events2, &Role::Secondary, &Disk::Inconsistent));
+/// assert_eq!(promotable(resource).reason, "n1 is Primary; demote it there first");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub mod drbd {}
 
 /// ```
 /// use esos_exec::{Cmd, HostRunner, Runner};
@@ -135,6 +240,22 @@ pub mod fetch {}
 pub mod firstboot {}
 
 /// ```
+/// use esos_health::{Before, Fact, Facts, Status, check};
+///
+/// let mut facts = Facts::unused();
+/// let text = "Personalities : [raid1]\nmd0 : active raid1 sdb[1](F) sda[0]\n      \
+///             64512 blocks super 1.2 [2/1] [U_]\n\nunused devices: <none>\n";
+/// facts.mdstat = Fact::Known(text.into());
+/// facts.smart = Fact::Unknown("smartctl is not installed".into());
+/// let health = check(&facts, &Before::default());
+/// assert_eq!(health.status, Status::Crit);
+/// assert_eq!(health.findings[0].object, "md0");
+/// let smart = health.checks.iter().find(|c| c.name == "smart").unwrap();
+/// assert_eq!(smart.status, Status::Unknown);
+/// ```
+pub mod health {}
+
+/// ```
 /// use esos_hostfs::{Files, MemFiles};
 ///
 /// let files = MemFiles::new();
@@ -166,6 +287,26 @@ pub mod initramfs {}
 pub mod layout {}
 
 /// ```
+/// use esos_logarchive::{Budget, Entry, Policy, Redactor, retain};
+///
+/// let day = 86_400;
+/// let names = ["logs-san1-20261101T000000Z.tar.zst", "dumpfile-1700000000", "logs-san1-20261120T000000Z.tar.zst"];
+/// let files: Vec<Entry> = names.iter().map(|name| Entry::new(name, 100, 0)).collect();
+/// let logs = Budget { most: 1000, keep: 1, age: 365 * day };
+/// let policy = Policy::new(logs, Budget { most: 50, keep: 1, age: 0 }, logs);
+/// // Room for 150 bytes where there is none: the old archive goes, the dump and the newest archive stay.
+/// let verdict = retain(&files, &policy, 1_795_000_000, 0, 150);
+/// assert_eq!(verdict.removals.iter().map(|(i, _)| *i).collect::<Vec<_>>(), [0]);
+/// assert_eq!((verdict.freed_bytes, verdict.short_bytes), (100, 50));
+///
+/// let mut redactor = Redactor::new();
+/// redactor.learn("hunter2hunter2");
+/// let line = "login joe hunter2hunter2, aHVudGVyMmh1bnRlcjI=, target iqn.2026-11.io.esos:a";
+/// assert_eq!(redactor.scrub(line), "login joe ***, ***, target iqn.2026-11.io.esos:a");
+/// ```
+pub mod logarchive {}
+
+/// ```
 /// use esos_network::{Facts, parse, plan};
 ///
 /// let text = "[general]\nhostname = san1\n[eth0.42]\nbootproto = static\nipaddr = 192.0.2.10/24\n";
@@ -177,6 +318,17 @@ pub mod layout {}
 /// assert!(commands.contains(&"/usr/sbin/ip address replace 192.0.2.10/24 broadcast + dev eth0.42".to_owned()));
 /// ```
 pub mod network {}
+
+/// ```
+/// use esos_raid::{Capture, Tool, parse};
+/// let text = "Personalities : [raid1]\nmd0 : active raid1 sdb[1](F) sda[0]\n      \
+///             64512 blocks super 1.2 [2/1] [U_]\n\nunused devices: <none>\n";
+/// let facts = parse(Tool::Mdstat, &[Capture::new("mdstat", "cat /proc/mdstat", text)]);
+/// let array = &facts.arrays[0];
+/// assert_eq!(array.state.as_ref().map(|s| s.as_str()), Some("degraded"));
+/// assert!(facts.error.is_none());
+/// ```
+pub mod raid {}
 
 /// ```
 /// use esos_scst_sim::{Environment, Sim};
