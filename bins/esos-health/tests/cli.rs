@@ -26,6 +26,9 @@ fn a_tree_of_faults_is_told_once() {
     let root = dir.path();
     // Nothing is there: nothing is known, which is not well.
     assert_eq!(run(root, &[]).0, 3);
+    // The front door asks for a section; finding faults is no fault of asking.
+    let (exit, json) = run(root, &["__section"]);
+    assert_eq!((exit, json["schema"].as_str()), (0, Some("esos.section/1")));
     put(root, "proc/meminfo", "MemTotal: 1000 kB\nMemAvailable: 10 kB\n");
     put(root, "sys/kernel/kexec_crash_loaded", "0\n");
     put(root, "sys/class/hwmon/hwmon0/name", "coretemp\n");
