@@ -1,6 +1,5 @@
 //! scstadmin's flags on the simulator, against what the Perl program did in the recordings: the same exit code
 //! and the same last line, or a difference that is named here with its reason.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "test helpers")]
 mod support;
 
 use esos_scst::scstadmin::{Host, Outcome, Refusal, run};
@@ -91,7 +90,7 @@ fn call(sim: &Sim, args: &str, conf: Option<String>) -> Outcome {
 }
 
 fn last(text: &str) -> &str {
-    text.lines().map(str::trim).filter(|l| !l.is_empty()).last().unwrap_or("")
+    text.lines().map(str::trim).rfind(|l| !l.is_empty()).unwrap_or("")
 }
 
 #[test]
