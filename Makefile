@@ -42,7 +42,7 @@ lint: setup ## Format, clippy, documentation, each crate alone, a consumer outsi
 	tools/consumer
 
 test-vm: build setup-vm ## Every virtual-machine test (an hour or more without KVM)
-	ESOS_VM=all $(CARGO) test -p esos-tests --locked --no-fail-fast -- --show-output
+	ESOS_VM=all $(CARGO) test -p esos-tests -p esos-agent -p esos-cluster -p esos-drbd --locked --no-fail-fast -- --show-output
 
 test-offline: export CARGO_NET_OFFLINE = true
 test-offline: build ## What works without any network: unshare -n make test-offline
