@@ -21,6 +21,7 @@ mod lun;
 mod percent;
 mod scsi;
 mod secret;
+mod words;
 mod wwn;
 
 pub use bytes::{Bytes, ParseBytesError, Sectors};
