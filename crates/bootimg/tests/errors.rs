@@ -15,6 +15,8 @@ mod assemble;
 mod deb;
 #[path = "errors/disk.rs"]
 mod disk;
+#[path = "errors/dkms.rs"]
+mod dkms;
 #[path = "errors/kernel.rs"]
 mod kernel;
 #[path = "errors/root.rs"]
@@ -38,6 +40,7 @@ fn every_public_error_is_produced_once() {
     deb::all(&mut seen);
     root::all(&mut seen);
     kernel::all(&mut seen);
+    dkms::all(&mut seen);
     disk::all(&mut seen);
     assemble::all(&mut seen);
 

@@ -77,7 +77,7 @@ pub struct SlotInfo {
     pub used_bytes: u64,
     /// Its files, with the hashes that its own list has (`verify` computes them).
     pub files: Vec<FileSum>,
-    /// Its packages.
+    /// The packages in its root; those that only helped to build it are in its `packages.lock`.
     pub packages: Vec<PackageInfo>,
     /// Why it cannot be read, where it is neither whole nor blank.
     pub problem: Option<String>,
@@ -221,8 +221,12 @@ pub(crate) fn sums_of(text: &str) -> impl Iterator<Item = (&str, &str)> {
     text.lines().filter_map(|line| line.split_once("  "))
 }
 
-/// A line of a package lock: name, version, architecture, hash, and more.
+/// A line of a package lock: name, version, architecture, hash, and more; none for a package that is not in
+/// the root.
 fn package(line: &str) -> Option<PackageInfo> {
+    if line.split(' ').any(|word| word == "build-only") {
+        return None;
+    }
     let mut words = line.split(' ');
     let (name, version, architecture) = (words.next()?, words.next()?, words.next()?);
     words.next().filter(|hash| hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit()))?;
@@ -231,4 +235,21 @@ fn package(line: &str) -> Option<PackageInfo> {
         version: version.to_owned(),
         architecture: architecture.to_owned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::package;
+
+    #[test]
+    fn a_package_that_only_built_the_image_is_none_of_the_slot() {
+        let line =
+            |role: &str| format!("dkms 3.2.2-1 all {} 77 debian main pool/d/dkms.deb{role}", "a".repeat(64));
+        for (role, there) in
+            [("", true), (" tools", true), (" build-only", false), (" tools build-only dkms", false)]
+        {
+            assert_eq!(package(&line(role)).is_some(), there, "{role}");
+        }
+        assert_eq!(package("suite trixie"), None);
+    }
 }
