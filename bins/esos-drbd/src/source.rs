@@ -16,7 +16,8 @@ pub(crate) fn text(path: &Path) -> Result<String, Failure> {
         std::fs::read(path)
     };
     let bytes = bytes.context(format!("cannot read {}", path.display()))?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    Ok(String::from_utf8_lossy(bytes).into_owned())
 }
 
 /// What a recorded output says; a command that failed is a failure with its advice.
@@ -44,7 +45,8 @@ pub(crate) fn recorded(from: &From, path: &Path, ui: &mut Ui) -> Result<Report, 
 /// Reads a text, and passes on what is odd about it.
 pub(crate) fn told(kind: Option<Kind>, origin: &str, text: &str, ui: &mut Ui) -> Result<Report, Failure> {
     let report = read(kind, origin, text).map_err(|e| {
-        Failure::findings(vec![e.diagnostic("drbd::unreadable")], text).help("`--kind` says what printed it")
+        let failure = Failure::findings(vec![e.diagnostic("drbd::unreadable")], text);
+        if kind.is_none() { failure.help("`--kind` says what printed it") } else { failure }
     })?;
     if let Some(f) = &report.failure {
         return Err(failure(f));

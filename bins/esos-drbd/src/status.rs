@@ -126,7 +126,7 @@ fn human_report(human: &mut Human, report: &Report) {
     }
 }
 
-/// `r0 Primary UpToDate; n2 Connected Secondary UpToDate SyncSource 14.1 % (1:30 to go)`.
+/// `r0 Primary UpToDate; n2 Connected Secondary UpToDate SyncSource 14.1 % (0:01:30 to go)`.
 fn line(r: &Resource) -> String {
     let disks: Vec<String> = r
         .devices
@@ -140,6 +140,9 @@ fn line(r: &Resource) -> String {
     for p in &r.connections {
         out.push_str(&format!("; {} {}", p.label(), p.connection));
         if p.connection != Connection::Connected {
+            // What was last known of it.
+            let known = p.peer_devices.iter().filter(|d| d.peer_disk != esos_drbd::Disk::Unknown);
+            known.for_each(|d| out.push_str(&format!(" {}", d.peer_disk)));
             continue;
         }
         out.push_str(&format!(" {}", p.peer_role));
@@ -151,8 +154,14 @@ fn line(r: &Resource) -> String {
             if let Some(done) = d.done_percent {
                 out.push_str(&format!(" {done:.1} %"));
             }
+            if let Some(why) = d.resync_suspended.as_ref().filter(|s| !s.is_empty()) {
+                out.push_str(&format!(" (held back: {})", why.join(", ")));
+            }
+            if d.extra.contains_key("stalled") {
+                out.push_str(" (stalled)");
+            }
             if let Some(eta) = d.eta_seconds {
-                out.push_str(&format!(" ({}:{:02} to go)", eta / 60, eta % 60));
+                out.push_str(&format!(" ({}:{:02}:{:02} to go)", eta / 3600, eta / 60 % 60, eta % 60));
             }
         }
     }
@@ -196,7 +205,8 @@ fn findings(mut section: Section, status: &Status) -> Section {
         if r.suspended.as_ref().is_some_and(|s| !s.is_empty()) {
             section = section.finding(Health::Crit, format!("I/O of {name} is suspended"), None);
         }
-        for d in r.devices.iter().filter(|d| !d.disk.is_up_to_date()) {
+        // A node without a disk on purpose has nothing to lose.
+        for d in r.devices.iter().filter(|d| !d.disk.is_up_to_date() && d.client != Some(true)) {
             section =
                 section.finding(Health::Crit, format!("{name}: volume {} is {}", d.volume, d.disk), None);
         }

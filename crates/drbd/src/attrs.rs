@@ -180,6 +180,8 @@ pub(crate) fn peer(p: &mut Peer, attrs: &Attrs<'_>, notes: &mut Notes) {
                 notes.word("role", value, p.peer_role.is_known());
             }
             "congested" => p.congested = notes.yes(&mut p.extra, key, value),
+            // Older utilities of 8.4 name a connection by its ends.
+            "local" | "peer" => drop(p.extra.insert((*key).to_owned(), (*value).to_owned())),
             _ => notes.extra(&mut p.extra, key, value),
         }
     }
@@ -188,7 +190,7 @@ pub(crate) fn peer(p: &mut Peer, attrs: &Attrs<'_>, notes: &mut Notes) {
 pub(crate) fn peer_device(d: &mut PeerDevice, attrs: &Attrs<'_>, notes: &mut Notes) {
     for (key, value) in attrs {
         match *key {
-            "name" | "volume" | "peer-node-id" | "conn-name" => {}
+            "name" | "volume" | "peer-node-id" | "conn-name" | "local" | "peer" => {}
             "replication" => {
                 d.replication = Replication::from_word(value);
                 notes.word("replication state", value, d.replication.is_known());

@@ -21,7 +21,12 @@ pub fn promotable(r: &Resource) -> Promotable {
     let no = |reason: String| Promotable { yes: false, reason };
     let name = r.label();
     match &r.role {
-        Role::Primary => return yes(format!("{name} is Primary here already")),
+        Role::Primary => {
+            return match trouble(r) {
+                None => yes(format!("{name} is Primary here already")),
+                Some(but) => no(format!("{name} is Primary here already, but {but}")),
+            };
+        }
         Role::Secondary => {}
         other => {
             return no(format!(
@@ -69,6 +74,16 @@ pub fn promotable(r: &Resource) -> Promotable {
             p.connection
         )),
     }
+}
+
+/// Why a Primary must not be counted on.
+fn trouble(r: &Resource) -> Option<String> {
+    if let Some(p) = r.connections.iter().find(|p| p.peer_role == Role::Primary) {
+        return Some(format!("{} is Primary too: both sides may be written", p.label()));
+    }
+    let suspended = r.suspended.as_ref().filter(|s| !s.is_empty());
+    let suspended = suspended.map(|why| format!("its I/O is suspended ({})", why.join(", ")));
+    suspended.or_else(|| r.devices.iter().find_map(|d| volume(r, d)))
 }
 
 /// Why one volume forbids it.

@@ -43,8 +43,8 @@ const ACTIONS: [&str; 7] = ["exists", "create", "change", "rename", "destroy", "
 /// Reads a stream.
 ///
 /// # Errors
-/// A line that is no event, a last line without its end, or a stream without `exists -`: its first part
-/// was cut off, so that objects may be missing.
+/// A line that is no event, or a stream without `exists -`: its first part was cut off, so that objects may
+/// be missing. A last line without its end is a warning: copied text often has lost it.
 pub fn events(origin: &str, text: &str) -> Result<Events, ParseError> {
     let mut out = Events::default();
     let mut notes = Notes::default();
@@ -56,10 +56,16 @@ pub fn events(origin: &str, text: &str) -> Result<Events, ParseError> {
         if line.trim().is_empty() || line.starts_with('#') {
             continue;
         }
-        if !raw.ends_with('\n') {
-            return Err(ParseError::truncated(origin, text, "the end of the line; the output was cut off"));
-        }
         let (event, attrs) = event(origin, text, start, line, n.saturating_add(1))?;
+        if !raw.ends_with('\n') {
+            notes.warn(format!("line {}: the last line has no end; the output may be cut off", event.line));
+        }
+        if !ACTIONS.contains(&event.action.as_str()) {
+            notes.warn(format!(
+                "line {}: `{}` is no action that this version knows; it counts as a change",
+                event.line, event.action
+            ));
+        }
         if event.object == "-" {
             whole = true;
         } else {
@@ -91,7 +97,8 @@ fn event<'t>(
     let Some(object) = words.next().filter(|w| !w.contains(':')) else {
         return wrong(line.len(), "an object such as `resource` or `device`");
     };
-    if !ACTIONS.contains(&action) {
+    let word = |w: &str| w.bytes().all(|b| b.is_ascii_lowercase() || b == b'-' || b == b'_');
+    if !(ACTIONS.contains(&action) || word(action) && word(object)) {
         return wrong(at(action), "one of exists, create, change, rename, destroy, call, response");
     }
     let mut attrs = Attrs::new();

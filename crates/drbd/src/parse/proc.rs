@@ -49,12 +49,14 @@ pub(crate) fn proc(origin: &str, text: &str, notes: &mut Notes) -> Result<Status
             "DRBD 9 shows no resources in /proc/drbd: this says nothing of their state; ask `drbdsetup status --json`",
         );
     }
-    let whole = text.ends_with('\n')
-        && out.resources.iter().all(|r| {
-            r.devices
-                .iter()
-                .all(|d| d.disk == Disk::Diskless && r.connections.is_empty() || r.extra.contains_key("oos"))
-        });
+    let whole = out.resources.iter().all(|r| {
+        r.devices
+            .iter()
+            .all(|d| d.disk == Disk::Diskless && r.connections.is_empty() || r.extra.contains_key("oos"))
+    });
+    if !text.ends_with('\n') {
+        notes.warn("the last line has no end; the output may be cut off");
+    }
     if !whole {
         return Err(ParseError::truncated(origin, text, "the counters of the last minor, up to `oos:`"));
     }
@@ -167,7 +169,17 @@ fn body(r: &mut Resource, line: &str, words: &[&str], notes: &mut Notes) {
         let seconds = clock
             .split(':')
             .try_fold(0u64, |sum, part| Some(sum.saturating_mul(60).saturating_add(part.parse().ok()?)));
-        return device(r, &mut |d| d.eta_seconds = seconds);
+        let stalled = rest.contains("(stalled)");
+        if let Some((_, speed)) = rest.split_once("speed:") {
+            r.extra.insert("speed".to_owned(), speed.trim().to_owned());
+        }
+        return device(r, &mut |d| {
+            // A resync that stands still ends never, whatever DRBD guesses.
+            d.eta_seconds = seconds.filter(|_| !stalled);
+            if stalled {
+                d.extra.insert("stalled".to_owned(), "yes".to_owned());
+            }
+        });
     }
     for word in words {
         match word.split_once(':') {

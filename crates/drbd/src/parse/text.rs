@@ -18,7 +18,8 @@ enum At {
 /// Reads the indented text.
 ///
 /// # Errors
-/// A line that fits nowhere, or a text without its last, empty line: it was cut off.
+/// A line that fits nowhere. A text without its last, empty line may be cut off, or copied without it: a
+/// warning.
 pub(crate) fn status(origin: &str, text: &str, notes: &mut Notes) -> Result<Status, ParseError> {
     let mut out = Status::default();
     let mut at = At::Nothing;
@@ -95,7 +96,7 @@ pub(crate) fn status(origin: &str, text: &str, notes: &mut Notes) -> Result<Stat
         }
     }
     if !out.resources.is_empty() && !text.ends_with("\n\n") {
-        return Err(ParseError::truncated(origin, text, "the empty line that ends a resource"));
+        notes.warn("the empty line that ends a resource is not there; the output may be cut off");
     }
     out.resources.iter_mut().for_each(|r| fill(r, notes));
     Ok(out)
