@@ -171,7 +171,7 @@ pub(crate) fn maintenance(args: &Maintenance, ui: &mut Ui) -> Result<Exit, Failu
 pub(crate) fn fence_test(args: &FenceTest, ui: &mut Ui) -> Result<Exit, Failure> {
     let cluster = machine::cluster(&args.from, ui)?;
     let mut rows = Vec::new();
-    let on = cluster.option("stonith-enabled", true);
+    let on = cluster.fencing_on();
     let all: Vec<&Resource> = cluster
         .resources
         .iter()

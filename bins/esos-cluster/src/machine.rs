@@ -16,7 +16,8 @@ pub(crate) fn text(path: &Path) -> Result<String, Failure> {
         std::fs::read(path)
     };
     let bytes = bytes.context(format!("cannot read {}", path.display()))?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    Ok(String::from_utf8_lossy(bytes).into_owned())
 }
 
 /// A recorded state, or this machine's.

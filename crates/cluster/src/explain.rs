@@ -1,8 +1,9 @@
 //! Why a resource is (not) running or promoted: one sentence, since when, and what to do.
 mod fine;
+mod whole;
 
 use crate::model::{Ban, Cluster, Failure, Kind, Node, Resource};
-use crate::words::{Fencing, Role};
+use crate::words::Role;
 use serde::Serialize;
 
 /// The answer. [`Explanation::sentence`] is all of it in one.
@@ -82,7 +83,7 @@ const NOTHING: &str = "nothing is to be done";
 
 impl<'c> Case<'c> {
     fn decide(&self) -> Explanation {
-        let steps: [&dyn Fn() -> Option<Explanation>; 12] = [
+        let steps: [&dyn Fn() -> Option<Explanation>; 15] = [
             &|| self.unclean(),
             &|| self.quorum(),
             &|| self.maintenance(),
@@ -92,19 +93,14 @@ impl<'c> Case<'c> {
             &|| self.failed(),
             &|| self.banned(),
             &|| self.away(),
+            &|| self.failing(),
+            &|| self.partial(),
             &|| self.no_score(),
+            &|| self.orphaned(),
             &|| self.fine(),
             &|| self.no_stonith(),
         ];
-        steps.iter().find_map(|step| step()).unwrap_or_else(|| {
-            self.answer(
-                "nothing in this output says why: it may wait for another resource, by order or colocation"
-                    .to_owned(),
-                None,
-                format!("look at `crm_resource --why --resource {}`", self.id),
-                false,
-            )
-        })
+        steps.iter().find_map(|step| step()).unwrap_or_else(|| self.unsaid())
     }
 
     fn answer(
@@ -153,9 +149,16 @@ impl<'c> Case<'c> {
                 list.iter().filter(|r| r.active && r.role == *role).flat_map(|r| r.nodes.clone()).collect();
             nodes.sort();
             nodes.dedup();
+            let node = |n: &String| self.c.node(n);
+            // Of a bundle its hosts are told, not the containers that are nodes themselves.
+            let bundle = self.r.kind == Kind::Bundle;
+            nodes.retain(|n| !bundle || !node(n).is_some_and(Node::is_guest));
             // A role on a node that was lost is what was last heard of it.
-            let lost = |n: &String| self.c.node(n).is_some_and(|n| n.unclean);
-            nodes.iter().map(|n| if lost(n) { format!("{n} (unclean)") } else { n.clone() }).collect()
+            let lost = |n: &&Node| n.unclean || !n.online || n.pending;
+            nodes
+                .iter()
+                .map(|n| node(n).filter(lost).map_or(n.clone(), |l| format!("{n} ({})", l.state())))
+                .collect()
         };
         if let Some(node) = self.node {
             let here = list.iter().find(|r| r.active && r.nodes.iter().any(|n| n == node));
@@ -192,129 +195,6 @@ impl<'c> Case<'c> {
         parts.join(", ")
     }
 
-    /// A node that holds it, or is in the way, must be fenced first.
-    fn unclean(&self) -> Option<Explanation> {
-        let holds = |n: &&Node| n.unclean && self.instances().iter().any(|r| r.nodes.contains(&n.name));
-        let node = self.c.nodes.iter().find(holds).or_else(|| self.c.nodes.iter().find(|n| n.unclean))?;
-        let name = &node.name;
-        let list = self.instances();
-        let lacks = self.promotable() && !list.iter().any(|r| r.role == Role::Promoted);
-        if !holds(&node) && list.iter().any(|r| r.active) && !lacks {
-            return None;
-        }
-        let events: Vec<_> = self.c.fencing.iter().filter(|e| e.target == *name).collect();
-        let pending = events.iter().find(|e| e.state == Fencing::Pending);
-        let failed = events.iter().find(|e| e.state == Fencing::Failed);
-        let held = self.instances().iter().any(|r| r.nodes.contains(name));
-        let lost = if held {
-            format!("it was on {name}, which was lost and is not known to be off")
-        } else {
-            format!(
-                "{name} was lost and is not known to be off, and until then nothing may be started in its place"
-            )
-        };
-        let confirm = format!(
-            "look at {name} and its fencing device; only when {name} is certainly off, confirm it with `stonith_admin --confirm {name}`"
-        );
-        let since = failed
-            .and_then(|e| e.completed.clone())
-            .or_else(|| self.c.time.clone().filter(|_| failed.is_none() && pending.is_none()));
-        Some(match (pending, failed) {
-            (_, Some(f)) => {
-                let reason = f.reason.as_ref().map(|r| format!(" ({r})")).unwrap_or_default();
-                let again = if pending.is_some() { " and is tried again" } else { "" };
-                self.answer(format!("{lost}: fencing {name} failed{reason}{again}"), since, confirm, false)
-            }
-            (Some(_), None) => self.answer(
-                format!("{lost}: fencing {name} is pending"),
-                since,
-                format!("wait for it; if it does not end, {confirm}"),
-                false,
-            ),
-            (None, None) if !self.c.option("stonith-enabled", true) => self.answer(
-                format!("{lost}, and fencing is switched off"),
-                since,
-                "set up fencing: without it nothing can be taken over safely",
-                false,
-            ),
-            (None, None) => self.answer(
-                format!("{lost}, and no fencing of it was begun"),
-                since,
-                format!("look whether a fencing device for {name} is there (`esos cluster fence-test`)"),
-                false,
-            ),
-        })
-    }
-
-    fn quorum(&self) -> Option<Explanation> {
-        if self.c.quorum != Some(false) {
-            return None;
-        }
-        let policy = self.c.options.get("no-quorum-policy").map_or("stop", String::as_str);
-        let online = self.c.nodes.iter().filter(|n| n.online).count();
-        let seen = format!("this partition has no quorum ({online} of {} nodes seen)", self.c.nodes.len());
-        let advice = "bring enough nodes back for a majority, or look at the side that has it";
-        let active = self.instances().iter().any(|r| r.active);
-        Some(match policy {
-            "ignore" => return None,
-            "freeze" if active => self.answer(
-                format!("{seen}, and what runs goes on (no-quorum-policy=freeze)"),
-                self.c.time.clone(),
-                advice,
-                false,
-            ),
-            _ if active => self.answer(
-                format!("{seen} and is about to stop it (no-quorum-policy={policy})"),
-                self.c.time.clone(),
-                advice,
-                false,
-            ),
-            _ => self.answer(
-                format!("{seen} and runs nothing (no-quorum-policy={policy})"),
-                self.stopped_since(),
-                advice,
-                false,
-            ),
-        })
-    }
-
-    fn maintenance(&self) -> Option<Explanation> {
-        if self.c.option("maintenance-mode", false) {
-            let advice = "end it with `crm configure property maintenance-mode=false`";
-            return Some(
-                self.answer(
-                    "the whole cluster is in maintenance: Pacemaker watches nothing and changes nothing"
-                        .to_owned(),
-                    self.c.last_change.clone(),
-                    advice,
-                    false,
-                ),
-            );
-        }
-        let here = self
-            .c
-            .nodes
-            .iter()
-            .find(|n| n.maintenance && self.instances().iter().any(|r| r.nodes.contains(&n.name)));
-        if let Some(n) = here {
-            let advice = format!("end it with `crm node ready {}`", n.name);
-            return Some(self.answer(
-                format!("{} is in maintenance: what is there is left alone", n.name),
-                self.c.last_change.clone(),
-                advice,
-                false,
-            ));
-        }
-        let loose = self.instances().into_iter().find(|r| !r.managed && !r.blocked)?;
-        let _ = loose;
-        Some(self.answer(
-            "it is unmanaged: Pacemaker does not act on it".to_owned(),
-            self.c.last_change.clone(),
-            format!("give it back with `crm resource manage {}`", self.id),
-            false,
-        ))
-    }
-
     /// A stop that failed, and nobody to fence.
     fn blocked(&self) -> Option<Explanation> {
         let r = self.instances().into_iter().find(|r| r.blocked)?;
@@ -325,11 +205,7 @@ impl<'c> Case<'c> {
         let what = failure.map_or("an operation failed".to_owned(), |f| {
             format!("{} of {} failed on {}{}", f.task, r.id, f.node, reason(f))
         });
-        let fence = if self.c.option("stonith-enabled", true) {
-            ""
-        } else {
-            ", and without fencing nothing else may be done"
-        };
+        let fence = if self.c.fencing_on() { "" } else { ", and without fencing nothing else may be done" };
         let advice = format!("stop it on {node} by hand, then `crm resource cleanup {}`", r.id);
         Some(self.answer(
             format!("{what}{fence}, so Pacemaker waits for an operator"),
@@ -340,6 +216,14 @@ impl<'c> Case<'c> {
     }
 
     fn disabled(&self) -> Option<Explanation> {
+        if self.c.option("stop-all-resources", false) {
+            return Some(self.answer(
+                "an operator switched everything off (stop-all-resources=true)".to_owned(),
+                self.stopped_since().or_else(|| self.c.last_change.clone()),
+                "end it with `crm configure property stop-all-resources=false`",
+                false,
+            ));
+        }
         let top = self.c.top(self.id);
         let stopped = |r: &&Resource| r.disabled || r.target_role == Some(Role::Stopped);
         let mine = self.instances();
@@ -398,6 +282,17 @@ impl<'c> Case<'c> {
         let mut nodes: Vec<&str> = elsewhere.map(|f| f.node.as_str()).collect();
         nodes.sort_unstable();
         nodes.dedup();
+        let often = self.c.history.iter().find(|o| {
+            let most = o.migration_threshold.filter(|m| *m > 0);
+            o.node == f.node
+                && base(&o.resource) == base(&f.resource)
+                && o.fail_count.zip(most).is_some_and(|(n, m)| n >= m)
+        });
+        let often = match often.and_then(|o| o.fail_count) {
+            Some(n) if n < 1_000_000 => format!(", {n} times, and may not go back there"),
+            Some(_) => ", and may not go back there".to_owned(),
+            None => String::new(),
+        };
         let advice = match f.exit_code {
             Some(5) => {
                 format!("install what {} needs there, then `crm resource cleanup {}`", f.resource, f.resource)
@@ -408,7 +303,7 @@ impl<'c> Case<'c> {
             _ => format!("mend the cause, then `crm resource cleanup {}`", f.resource),
         };
         Some(self.answer(
-            format!("{} of {} failed on {}{}", f.task, f.resource, nodes.join(" and "), reason(f)),
+            format!("{} of {} failed on {}{}{often}", f.task, f.resource, nodes.join(" and "), reason(f)),
             f.time.clone(),
             advice,
             false,
@@ -492,7 +387,7 @@ impl<'c> Case<'c> {
             };
             if !n.can_run() {
                 return Some(self.answer(
-                    format!("{name} is {}", n.state()),
+                    format!("{name} is {}", n.phrase()),
                     self.c.time.clone(),
                     back(n),
                     false,
@@ -503,7 +398,7 @@ impl<'c> Case<'c> {
             return None;
         }
         let states: Vec<String> =
-            self.c.nodes.iter().map(|n| format!("{} is {}", n.name, n.state())).collect();
+            self.c.nodes.iter().map(|n| format!("{} is {}", n.name, n.phrase())).collect();
         let why = if states.is_empty() { "no node is known".to_owned() } else { states.join(" and ") };
         Some(self.answer(
             format!("no node can run it: {why}"),

@@ -17,7 +17,9 @@
 //! assert_eq!(answer.advice, "start it with `crm resource start d1`");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+mod asked;
 mod cib;
+mod cmap;
 mod corosync;
 mod explain;
 mod failure;
@@ -30,7 +32,9 @@ mod spec;
 mod words;
 mod xml;
 
+pub use asked::{Checked, FenceList, Located, Why, fence_list, located, why};
 pub use cib::{Change, Cib, CibFinding, Constraint, Op, Pairs, Primitive, Res, diff_cib, lint_cib, read_cib};
+pub use cmap::{Cmap, CmapMember, CmapValue, cmap};
 pub use corosync::{
     Corosync, CorosyncDocument, Entries, Entry, Item, KEYS, Key, NodeEntry, Section, Value, key,
     lint_corosync,

@@ -96,6 +96,28 @@ impl Node {
         }
     }
 
+    /// The same behind `is`.
+    #[must_use]
+    pub fn phrase(&self) -> &'static str {
+        match self.state() {
+            "maintenance" => "in maintenance",
+            "standby" => "in standby",
+            other => other,
+        }
+    }
+
+    /// Whether it is a member of the cluster, and no remote or guest node that a resource connects.
+    #[must_use]
+    pub fn is_member(&self) -> bool {
+        self.extra.get("type").is_none_or(|t| t == "member")
+    }
+
+    /// Whether it lives in a resource: a container of a bundle, or a virtual machine.
+    #[must_use]
+    pub fn is_guest(&self) -> bool {
+        self.extra.contains_key("id_as_resource")
+    }
+
     /// Whether resources may run there.
     #[must_use]
     pub fn can_run(&self) -> bool {
@@ -291,6 +313,12 @@ impl Cluster {
     #[must_use]
     pub fn node(&self, name: &str) -> Option<&Node> {
         self.nodes.iter().find(|n| n.name == name)
+    }
+
+    /// Whether fencing is on; Pacemaker 3 calls it `fencing-enabled`.
+    #[must_use]
+    pub fn fencing_on(&self) -> bool {
+        self.option("fencing-enabled", self.option("stonith-enabled", true))
     }
 
     /// Whether an option is on; `default` where it is not told.

@@ -34,13 +34,7 @@ pub struct Seen {
 pub fn monitor(origin: &str, text: &str) -> Result<Seen, MonitorError> {
     let tree = parse(origin, text)?;
     let root = tree.root();
-    let status = children(root, "status").next();
-    let code = status.and_then(|s| s.attribute("code")).and_then(|c| c.parse::<i32>().ok());
-    if let (Some(code), Some(status)) = (code.filter(|c| *c != 0), status) {
-        let said: Vec<&str> =
-            status.descendants().filter(|n| n.has_tag_name("error")).filter_map(|n| n.text()).collect();
-        return Err(MonitorError::Tool(crate::ToolFailure::of(Some(code), &said.join("\n"))));
-    }
+    failed(root)?;
     let known = ["pacemaker-result", "crm_mon"].contains(&root.tag_name().name());
     let at = ["cluster_status", "revised_cluster_status"]
         .into_iter()
@@ -55,6 +49,16 @@ pub fn monitor(origin: &str, text: &str) -> Result<Seen, MonitorError> {
         )));
     }
     Ok(read(&tree, at))
+}
+
+/// What a tool of Pacemaker says at the end of its XML.
+pub(crate) fn failed(root: Xml<'_, '_>) -> Result<(), MonitorError> {
+    let status = children(root, "status").next();
+    let code = status.and_then(|s| s.attribute("code")).and_then(|c| c.parse::<i32>().ok());
+    let (Some(code), Some(status)) = (code.filter(|c| *c != 0), status) else { return Ok(()) };
+    let said: Vec<&str> =
+        status.descendants().filter(|n| n.has_tag_name("error")).filter_map(|n| n.text()).collect();
+    Err(MonitorError::Tool(crate::ToolFailure::of(Some(code), &said.join("\n"))))
 }
 
 /// The state after what `crm_simulate` played.
@@ -72,13 +76,18 @@ pub fn simulated(origin: &str, text: &str) -> Result<Seen, MonitorError> {
 
 fn read(tree: &Tree<'_>, at: Xml<'_, '_>) -> Seen {
     let mut seen = Seen::default();
+    let mut grouped = Vec::new();
     let c = &mut seen.cluster;
     c.api_version =
         tree.root().attribute("api-version").or(tree.root().attribute("version")).map(str::to_owned);
     for part in at.children().filter(Xml::is_element) {
         match part.tag_name().name() {
             "summary" => summary(part, c),
-            "nodes" => c.nodes = children(part, "node").map(|n| node(n, &mut seen.warnings)).collect(),
+            "nodes" => {
+                c.nodes = children(part, "node").map(|n| node(n, &mut seen.warnings)).collect();
+                // Grouped by node, resources stand below the node that runs them.
+                grouped.extend(children(part, "node").flat_map(|n| children(n, "resource")));
+            }
             "resources" => {
                 c.resources = part.children().filter_map(|n| resource(n, &mut seen.warnings)).collect();
             }
@@ -100,6 +109,9 @@ fn read(tree: &Tree<'_>, at: Xml<'_, '_>) -> Seen {
             "bans" => c.bans = children(part, "ban").map(ban).collect(),
             _ => {}
         }
+    }
+    for n in grouped {
+        gather(n, c, &mut seen.warnings);
     }
     derive(c);
     for e in &c.fencing {
@@ -200,6 +212,31 @@ fn node(n: Xml<'_, '_>, warnings: &mut Vec<String>) -> Node {
     out
 }
 
+/// One of those that the tree of resources leaves out because they stand below their node; a primitive that
+/// stands below two nodes is one.
+fn gather(n: Xml<'_, '_>, c: &mut Cluster, warnings: &mut Vec<String>) {
+    let Some(new) = resource(n, warnings) else { return };
+    let there = c
+        .resources
+        .iter()
+        .flat_map(Resource::primitives)
+        .any(|r| r.id == new.id && r.active && new.nodes.iter().all(|n| r.nodes.contains(n)));
+    if there {
+        return;
+    }
+    match c.resources.iter_mut().find(|r| r.kind == Kind::Primitive && r.id == new.id && r.role == new.role) {
+        Some(old) => old.nodes.extend(new.nodes),
+        None => c.resources.push(new),
+    }
+}
+
+/// `stopped` and `Stopped` are the same to Pacemaker.
+fn target(word: &str) -> Role {
+    let mut letters = word.chars();
+    let first = letters.next().map(|c| c.to_ascii_uppercase());
+    Role::from_word(&first.into_iter().chain(letters.map(|c| c.to_ascii_lowercase())).collect::<String>())
+}
+
 fn resource(n: Xml<'_, '_>, warnings: &mut Vec<String>) -> Option<Resource> {
     let promotable = n.attribute("multi_state") == Some("true");
     let kind = match n.tag_name().name() {
@@ -216,7 +253,7 @@ fn resource(n: Xml<'_, '_>, warnings: &mut Vec<String>) -> Option<Resource> {
         kind,
         agent: some(n, "resource_agent"),
         role: n.attribute("role").map_or(Role::Unknown, Role::from_word),
-        target_role: n.attribute("target_role").map(Role::from_word),
+        target_role: n.attribute("target_role").map(target),
         active: false,
         blocked: false,
         managed: true,
@@ -232,28 +269,13 @@ fn resource(n: Xml<'_, '_>, warnings: &mut Vec<String>) -> Option<Resource> {
     if !r.role.is_known() {
         warnings.push(format!("{what}: the role `{}` is not known; it is kept as it is", r.role));
     }
-    let known = [
-        "id",
-        "resource_agent",
-        "role",
-        "target_role",
-        "pending",
-        "multi_state",
-        "unique",
-        "number_resources",
-        "nodes_running_on",
-        "failure_ignored",
-        "maintenance",
-        "image",
-        "type",
-        "description",
-        "lock_node",
-        "locked_to",
-    ];
+    let known = ["id", "resource_agent", "role", "target_role", "pending", "multi_state"];
+    // Pacemaker 3 says `removed`, and for some time `orphaned` beside it.
+    let orphaned = if n.has_attribute("orphaned") { "orphaned" } else { "removed" };
     r.extra = if kind == Kind::Primitive {
         let mut fields = [
             ("active", &mut r.active),
-            ("orphaned", &mut r.orphaned),
+            (orphaned, &mut r.orphaned),
             ("blocked", &mut r.blocked),
             ("managed", &mut r.managed),
             ("failed", &mut r.failed),
@@ -261,7 +283,9 @@ fn resource(n: Xml<'_, '_>, warnings: &mut Vec<String>) -> Option<Resource> {
         flags(n, &mut fields, &known, &what, warnings)
     } else {
         let mut fields = [("managed", &mut r.managed)];
-        let mut extra = flags(n, &mut fields, &known, &what, warnings);
+        // A replica of a bundle has nothing but its number.
+        let told = if n.has_tag_name("replica") { &mut fields[..0] } else { &mut fields[..] };
+        let mut extra = flags(n, told, &known, &what, warnings);
         r.disabled = extra.remove("disabled").is_some_and(|v| v == "true");
         r.failed = extra.remove("failed").is_some_and(|v| v == "true");
         extra
@@ -310,13 +334,14 @@ fn failure(n: Xml<'_, '_>) -> Failure {
         task: some(n, "task").unwrap_or(task),
         exit: text(n, "exitstatus"),
         exit_code: number(n, "exitcode"),
-        reason: some(n, "exitreason"),
+        // Some agents and older versions say `none`.
+        reason: some(n, "exitreason").filter(|r| r != "none"),
         status: text(n, "status"),
         time: some(n, "last-rc-change"),
     }
 }
 
-fn fence(n: Xml<'_, '_>) -> FenceEvent {
+pub(crate) fn fence(n: Xml<'_, '_>) -> FenceEvent {
     // Pacemaker 2.0 called it `state`.
     let state = n.attribute("status").or(n.attribute("state")).unwrap_or("");
     FenceEvent {

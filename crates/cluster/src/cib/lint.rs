@@ -61,7 +61,7 @@ impl Lint<'_> {
 
     fn fencing(&mut self, count: usize) {
         let cib = self.cib;
-        let on = cib.on("stonith-enabled", true);
+        let on = cib.fencing_on();
         let devices: Vec<&Primitive> =
             cib.resources.iter().flat_map(Res::primitives).filter(|p| p.fences()).collect();
         let watchdog = cib.properties.get("stonith-watchdog-timeout").is_some_and(|v| v != "0");
@@ -141,7 +141,8 @@ impl Lint<'_> {
         let cib = self.cib;
         let ids = cib.ids();
         for c in &cib.constraints {
-            for name in c.names().into_iter().filter(|n| !ids.contains(n)) {
+            let known = |n: &&str| ids.contains(n) || cib.named.contains(*n);
+            for name in c.names().into_iter().filter(|n| !known(n)) {
                 self.error(
                     "unknown-resource",
                     c.id(),
@@ -152,6 +153,7 @@ impl Lint<'_> {
             if let Constraint::Location { id, node, .. } = c
                 && !cib.nodes.is_empty()
                 && !cib.nodes.contains_key(node)
+                && !cib.made_nodes.iter().any(|m| node == m || (m.ends_with('-') && node.starts_with(m)))
             {
                 self.warn(
                     "unknown-node",
@@ -213,7 +215,8 @@ impl Lint<'_> {
                 );
             }
         }
-        for p in r.primitives().into_iter().filter(|p| !p.fences()) {
+        // What a template brings is not looked up.
+        for p in r.primitives().into_iter().filter(|p| !p.fences() && p.template.is_none()) {
             let monitors: Vec<_> = p
                 .ops
                 .iter()

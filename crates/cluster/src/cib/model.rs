@@ -1,6 +1,6 @@
 //! What a CIB wants.
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Names with values.
 pub type Pairs = BTreeMap<String, String>;
@@ -27,6 +27,10 @@ pub struct Cib {
     pub constraints: Vec<Constraint>,
     /// Elements that the model has no field for, as they were written.
     pub other: Vec<String>,
+    /// What else constraints may name: bundles and what is in them, templates, tags.
+    pub named: BTreeSet<String>,
+    /// Nodes that resources make: remote nodes, guests, containers of bundles with a resource in them.
+    pub made_nodes: BTreeSet<String>,
 }
 
 /// A resource.
@@ -64,6 +68,8 @@ pub struct Primitive {
     pub id: String,
     /// `ocf`, `stonith`, `lsb`, `systemd`.
     pub class: String,
+    /// The template that the rest is taken from; the class and agent stand there.
+    pub template: Option<String>,
     /// Of `ocf`: who makes the agent.
     pub provider: Option<String>,
     /// The agent.
@@ -251,6 +257,12 @@ impl Cib {
         out.sort_unstable();
         out.dedup();
         out
+    }
+
+    /// Whether fencing is on; Pacemaker 3 calls it `fencing-enabled`.
+    #[must_use]
+    pub fn fencing_on(&self) -> bool {
+        self.on("fencing-enabled", self.on("stonith-enabled", true))
     }
 
     /// An option as a yes or no.

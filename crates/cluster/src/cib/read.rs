@@ -43,6 +43,7 @@ pub fn read_cib(origin: &str, text: &str) -> Result<Cib, ParseError> {
                         Some(r) => cib.resources.push(r),
                         None => cib.other.push(source(n)),
                     }
+                    names(n, &mut cib);
                 }
             }
             "constraints" => {
@@ -51,8 +52,30 @@ pub fn read_cib(origin: &str, text: &str) -> Result<Cib, ParseError> {
             }
             _ => cib.other.push(source(part)),
         }
+        if part.has_tag_name("tags") {
+            cib.named.extend(children(part, "tag").filter_map(|t| t.attribute("id")).map(str::to_owned));
+        }
     }
     Ok(cib)
+}
+
+/// What an element of `resources` brings into the world beside resources of the model.
+fn names(n: Xml<'_, '_>, cib: &mut Cib) {
+    if matches!(n.tag_name().name(), "bundle" | "template") {
+        let inside =
+            n.descendants().filter(|d| matches!(d.tag_name().name(), "bundle" | "template" | "primitive"));
+        cib.named.extend(inside.filter_map(|d| d.attribute("id")).map(str::to_owned));
+    }
+    for p in n.descendants().filter(|d| d.has_tag_name("primitive")) {
+        if p.attribute("type") == Some("remote") && p.attribute("provider") == Some("pacemaker") {
+            cib.made_nodes.extend(p.attribute("id").map(str::to_owned));
+        }
+        cib.made_nodes.extend(set(p, "meta_attributes").remove("remote-node"));
+    }
+    if n.has_tag_name("bundle") && children(n, "primitive").next().is_some() {
+        // The containers are nodes `ID-0`, `ID-1`, …
+        cib.made_nodes.extend(n.attribute("id").map(|id| format!("{id}-")));
+    }
 }
 
 fn pairs(set: Xml<'_, '_>, out: &mut Pairs) {
@@ -102,6 +125,7 @@ fn primitive(n: Xml<'_, '_>) -> Primitive {
     Primitive {
         id: attribute("id"),
         class: attribute("class"),
+        template: n.attribute("template").map(str::to_owned),
         provider: n.attribute("provider").map(str::to_owned),
         agent: attribute("type"),
         params: set(n, "instance_attributes"),

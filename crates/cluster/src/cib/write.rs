@@ -155,9 +155,15 @@ impl Writer {
     }
 
     fn primitive(&mut self, p: &Primitive) {
-        let mut attributes = vec![("id", p.id.as_str()), ("class", &p.class)];
-        attributes.extend(p.provider.as_deref().map(|v| ("provider", v)));
-        attributes.push(("type", &p.agent));
+        let mut attributes = vec![("id", p.id.as_str())];
+        match &p.template {
+            Some(template) => attributes.push(("template", template)),
+            None => {
+                attributes.push(("class", &p.class));
+                attributes.extend(p.provider.as_deref().map(|v| ("provider", v)));
+                attributes.push(("type", &p.agent));
+            }
+        }
         if p.params.is_empty() && p.meta.is_empty() && p.ops.is_empty() {
             return self.empty("primitive", &attributes);
         }

@@ -1,7 +1,7 @@
 //! It runs, or nothing else says why not: what its place follows from.
 use super::Explanation;
 use super::{Case, NOTHING, back, base, reason};
-use crate::model::{Failure, Node, Operation, Resource};
+use crate::model::{Failure, Kind, Node, Operation, Resource};
 use crate::words::{Fencing, Role};
 
 impl<'c> Case<'c> {
@@ -32,20 +32,22 @@ impl<'c> Case<'c> {
                 "look at the cause, then forget the failure with `crm resource cleanup {}`",
                 f.resource
             );
+            let there = list.iter().any(|r| r.active && r.nodes.contains(&f.node));
+            let clone = self.c.top(self.id).is_some_and(|t| matches!(t.kind, Kind::Clone | Kind::Promotable));
+            let then = if there || !(clone || f.task == "probe") {
+                "it was recovered"
+            } else {
+                "it does not run there"
+            };
             return Some(self.answer(
-                format!(
-                    "{} of {} failed on {}{}, and it was recovered",
-                    f.task,
-                    f.resource,
-                    f.node,
-                    reason(f)
-                ),
+                format!("{} of {} failed on {}{}, and {then}", f.task, f.resource, f.node, reason(f)),
                 f.time.clone(),
                 advice,
                 false,
             ));
         }
-        let gone: Vec<&Node> = self.c.nodes.iter().filter(|n| !n.can_run() && n.name != node).collect();
+        let gone = |n: &&Node| !n.can_run() && n.name != node && !n.is_guest();
+        let gone: Vec<&Node> = self.c.nodes.iter().filter(gone).collect();
         let why = match gone.first() {
             None => "all nodes can run it, and it is where Pacemaker put it".to_owned(),
             Some(_) => {
@@ -65,8 +67,80 @@ impl<'c> Case<'c> {
                 let by = e.delegate.as_ref().map_or(String::new(), |d| format!(" by {d}"));
                 format!("{} was fenced{by}{at} and is off", n.name)
             }
-            None => format!("{} is {}", n.name, n.state()),
+            None => format!("{} is {}", n.name, n.phrase()),
         }
+    }
+
+    /// It is there, and its last operation failed.
+    pub(super) fn failing(&self) -> Option<Explanation> {
+        let list = self.instances();
+        let r = list.iter().find(|r| r.failed && self.node.is_none_or(|n| r.nodes.iter().any(|x| x == n)))?;
+        let at = r.nodes.first().cloned();
+        let f = self.failure_of(&r.id, |f| at.as_ref().is_none_or(|n| f.node == *n));
+        let place = at.map(|n| format!(" on {n}")).unwrap_or_default();
+        let what = f.map_or(format!("{} has failed{place}", r.id), |f| {
+            format!("{} of {} failed on {}{}", f.task, r.id, f.node, reason(f))
+        });
+        let advice = format!("look at the cause; if it stays so, `crm resource cleanup {}`", base(&r.id));
+        Some(self.answer(
+            format!("{what}, and Pacemaker has not recovered it"),
+            f.and_then(|f| f.time.clone()),
+            advice,
+            false,
+        ))
+    }
+
+    /// A group of which a part does not run: what stands behind it waits for it.
+    pub(super) fn partial(&self) -> Option<Explanation> {
+        if self.r.kind != Kind::Group {
+            return None;
+        }
+        let off = self.instances().into_iter().find(|r| !r.active)?;
+        let f = self.failure_of(&off.id, |_| true);
+        let why = if off.target_role == Some(Role::Stopped) {
+            format!("an operator switched {} off (target-role=Stopped)", off.id)
+        } else {
+            f.map_or(format!("{} does not run, and nothing in this output says why", off.id), |f| {
+                format!("{} of {} failed on {}{}", f.task, off.id, f.node, reason(f))
+            })
+        };
+        let advice = match f {
+            Some(f) => format!("mend the cause, then `crm resource cleanup {}`", f.resource),
+            None => format!("look at `crm_resource --why --resource {}`", off.id),
+        };
+        let since = f.and_then(|f| f.time.clone());
+        Some(self.answer(
+            format!("{why}, and what stands behind it in the group waits"),
+            since,
+            advice,
+            false,
+        ))
+    }
+
+    /// It runs, and its configuration is gone.
+    pub(super) fn orphaned(&self) -> Option<Explanation> {
+        let list = self.instances();
+        let r = list.iter().find(|r| r.orphaned && r.active)?;
+        let node = r.nodes.first().map(|n| format!(" on {n}")).unwrap_or_default();
+        Some(self.answer(
+            format!("{}{node} is an orphan: its configuration was taken away while it ran, and Pacemaker stops it", r.id),
+            self.c.last_change.clone(),
+            "if it stays, look whether `stop-orphan-resources` is on",
+            false,
+        ))
+    }
+
+    /// Nothing above fits.
+    pub(super) fn unsaid(&self) -> Explanation {
+        let locked = self.instances().into_iter().find_map(|r| r.extra.get("locked_to"));
+        let why = match locked {
+            Some(n) => format!("it is locked to {n}, which was shut down in order (shutdown-lock), and waits for it"),
+            None if !self.c.option("symmetric-cluster", true) => {
+                "nothing in this output says why: the cluster runs a resource only where a location constraint allows it (symmetric-cluster=false)".to_owned()
+            }
+            None => "nothing in this output says why: it may wait for another resource, by order or colocation".to_owned(),
+        };
+        self.answer(why, None, format!("look at `crm_resource --why --resource {}`", self.id), false)
     }
 
     /// Nothing starts, because fencing is on and there is no device.
@@ -77,7 +151,7 @@ impl<'c> Case<'c> {
             .iter()
             .flat_map(Resource::all)
             .any(|r| r.agent.as_deref().is_some_and(|a| a.starts_with("stonith:")));
-        if devices || !self.c.option("stonith-enabled", true) || self.c.resources.iter().any(|r| r.active) {
+        if devices || !self.c.fencing_on() || self.c.resources.iter().any(|r| r.active) {
             return None;
         }
         Some(self.answer("fencing is on (stonith-enabled) and no fencing device is configured, so Pacemaker starts nothing".to_owned(), self.c.last_change.clone(), "configure a fencing device for each node (`esos cluster init` does)", false))
