@@ -1,10 +1,16 @@
 //! hpacucli, hpssacli and ssacli. Indented sections under `Model in Slot n`; no closing line.
+mod field;
+mod heading;
+mod state;
+
 use crate::model::put;
-use crate::text::{filled, indent, number, pair, plain, split};
+use crate::text::{filled, indent, pair, plain, split};
 use crate::{
-    Array, ArrayState, Battery, Controller, Details, Drive, DriveState, Facts, Group, Level, Member, Problem,
-    ProblemKind, Size, Spare, Task, TaskKind,
+    Array, Battery, Controller, Details, Drive, Facts, Group, Level, Member, Problem, ProblemKind, Size,
 };
+use field::{array_field, drive_field, listed};
+use heading::{array_letter, controller, logical_drive, other_section};
+use state::{array_state, placed, set_state};
 use std::borrow::Cow;
 
 /// What the lines belong to.
@@ -401,40 +407,6 @@ impl Reader {
     }
 }
 
-/// `Smart Array P410i in Slot 0 (Embedded)  (sn: ...)` or `MSA1500 CS in MY STORAGE`.
-fn controller(line: &str, body: bool) -> Option<Controller> {
-    let noise = line.starts_with(['#', '[', '$']) || line.contains('@');
-    if noise {
-        return None;
-    }
-    if let Some((model, rest)) = line.split_once(" in Slot ") {
-        let (slot, flags) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
-        let mut controller =
-            Controller { id: slot.to_owned(), model: filled(model), ..Controller::default() };
-        put(&mut controller.details, "slot", slot);
-        put(&mut controller.details, "embedded", flags.contains("(Embedded)"));
-        for flag in flags.split('(').filter_map(|part| part.split_once(')')).map(|(flag, _)| flag.trim()) {
-            if flag.ends_with("Mode") {
-                controller.mode = filled(flag);
-            } else if let Some(serial) = flag.strip_prefix("sn:") {
-                controller.serial = Some(serial.trim().to_owned());
-            }
-        }
-        return Some(controller);
-    }
-    let (model, chassis) = line.split_once(" in ")?;
-    if !body || line.contains([':', '.', '/', ',']) || "Slot".starts_with(chassis.trim()) {
-        return None;
-    }
-    let mut controller = Controller {
-        id: format!("chassis:{}", chassis.trim()),
-        model: filled(model),
-        ..Controller::default()
-    };
-    put(&mut controller.details, "chassis", chassis.trim());
-    Some(controller)
-}
-
 /// Notes a place.
 fn mark(places: &mut Vec<bool>, at: usize) {
     if places.len() <= at {
@@ -442,178 +414,5 @@ fn mark(places: &mut Vec<bool>, at: usize) {
     }
     if let Some(place) = places.get_mut(at) {
         *place = true;
-    }
-}
-
-/// The number of `Logical Drive: 1`.
-fn logical_drive(line: &str) -> Option<&str> {
-    let (key, id) = line.split_at_checked("logical drive".len())?;
-    let id = id.strip_prefix(':')?;
-    key.eq_ignore_ascii_case("logical drive").then(|| id.trim())
-}
-
-/// The letter of `array A`, `array A (Failed)` or `Array: A`.
-fn array_letter(line: &str) -> Option<&str> {
-    let rest = line
-        .strip_prefix("array ")
-        .or_else(|| line.strip_prefix("Array:"))
-        .or_else(|| line.strip_prefix("Array "))?;
-    let letter = rest.split_whitespace().next()?;
-    (letter.len() <= 2 && letter.bytes().all(|b| b.is_ascii_uppercase())).then_some(letter)
-}
-
-/// Shelves, expanders, ports: their `Serial Number` is not the controller's.
-fn other_section(line: &str) -> bool {
-    [
-        "Port Name:",
-        "Expander ",
-        "Enclosure SEP",
-        "SEP ",
-        "Internal Drive Cage",
-        "External Drive Cage",
-        "Sensor ID:",
-    ]
-    .iter()
-    .any(|word| line.starts_with(word))
-        || (line.contains(" at Port ") && line.contains(", Box "))
-}
-
-fn array_state(word: &str) -> ArrayState {
-    let lower = word.trim().to_ascii_lowercase();
-    match () {
-        () if lower == "ok" => ArrayState::Optimal,
-        () if lower.starts_with("interim recovery") || lower.starts_with("ready for rebuild") => {
-            ArrayState::Degraded
-        }
-        () if lower.starts_with("waiting for rebuild") || lower.starts_with("degraded") => {
-            ArrayState::Degraded
-        }
-        () if lower.starts_with("recovering") || lower.starts_with("rebuild") => ArrayState::Rebuilding,
-        () if lower.starts_with("transforming") || lower.starts_with("expanding") => ArrayState::Migrating,
-        () if lower.starts_with("initializing") || lower.contains("parity initialization") => {
-            ArrayState::Initializing
-        }
-        () if lower.starts_with("failed") || lower.starts_with("offline") => ArrayState::Failed,
-        () => ArrayState::Other(word.trim().to_owned()),
-    }
-}
-
-/// `OK`, or `Recovering, 12% complete`.
-fn set_state(value: &str, array: &mut Array) {
-    let state = array_state(value);
-    let percent = value.split_once('%').and_then(|(before, _)| {
-        let digits =
-            before.rfind(|c: char| !c.is_ascii_digit()).and_then(|at| before.get(at.saturating_add(1)..));
-        number(digits.unwrap_or(before))
-    });
-    let kind = match state {
-        ArrayState::Rebuilding => Some(TaskKind::Rebuild),
-        ArrayState::Migrating => Some(TaskKind::Migrate),
-        ArrayState::Initializing => Some(TaskKind::Init),
-        _ => None,
-    };
-    if let (Some(percent), Some(kind)) = (percent, kind) {
-        array.op = Some(Task { kind: Some(kind), percent: Some(percent.into()), ..Task::default() });
-    }
-    array.state = Some(state);
-    array.state_raw = filled(value);
-}
-
-/// `port 1I:box 3:bay 1, SAS, 146 GB, OK, spare`
-fn listed(inner: &str, drive: &mut Drive) -> bool {
-    let mut parts = inner.split(',').map(str::trim);
-    let Some(place) = parts.next().filter(|p| p.contains("bay ") || p.contains("id ")) else { return false };
-    if let Some(box_) = place.split_once("box ").and_then(|(_, rest)| number(rest)) {
-        put(&mut drive.details, "box", box_.to_string());
-    }
-    if let Some(bay) = place.split_once("bay ").and_then(|(_, rest)| number(rest)) {
-        put(&mut drive.details, "bay", bay.to_string());
-    }
-    let Some(mut next) = parts.next() else { return false };
-    // `show status` has no interface.
-    if Size::decimal(next).is_none() {
-        drive.interface = filled(next);
-        next = parts.next().unwrap_or_default();
-    }
-    drive.size = Size::decimal(next);
-    let Some(state) = parts.next() else { return false };
-    drive.state_raw = filled(state);
-    if parts.clone().any(|part| part.contains("spare")) {
-        let rest = parts.collect::<Vec<_>>().join(", ");
-        drive.spare = Some(if rest.contains("active") { Spare::Active } else { Spare::Dedicated });
-        put(&mut drive.details, "spare_raw", rest);
-    }
-    drive.size.is_some()
-}
-
-/// The state word and the place together say what the drive is doing.
-fn placed(place: Place, drive: &mut Drive) {
-    let Some(word) = drive.state_raw.as_deref() else { return };
-    let lower = plain(word).to_ascii_lowercase();
-    drive.state = match () {
-        () if lower == "ok" => match (&drive.spare, place) {
-            (Some(Spare::Active), _) => Some(DriveState::Online),
-            (Some(_), _) => Some(DriveState::Spare),
-            (None, Place::Array) => Some(DriveState::Online),
-            (None, Place::Unassigned) if drive.state == Some(DriveState::Jbod) => Some(DriveState::Jbod),
-            (None, Place::Unassigned) => Some(DriveState::Ready),
-            (None, Place::Hba) => Some(DriveState::Jbod),
-            (None, Place::Unknown) => drive.state.clone(),
-        },
-        () if lower.starts_with("erase complete") => Some(DriveState::Erased),
-        () if lower.starts_with("erase") => Some(DriveState::Erasing),
-        () if lower.starts_with("failed") => Some(DriveState::Failed),
-        () if lower.starts_with("predictive") => Some(DriveState::PredictiveFailure),
-        () if lower.starts_with("rebuild") => Some(DriveState::Rebuilding),
-        () if lower.starts_with("missing") => Some(DriveState::Missing),
-        () if lower.starts_with("offline") => Some(DriveState::Offline),
-        () => Some(DriveState::Other(word.to_owned())),
-    };
-}
-
-fn array_field(key: &str, value: &str, facts: &mut Facts) {
-    let Some(array) = facts.arrays.last_mut() else { return };
-    match key {
-        "Size" => array.size = Size::binary(value),
-        "Fault Tolerance" => {
-            array.level = Some(Level::of(value));
-            array.level_raw = Some(value.to_owned());
-        }
-        "Status" => set_state(value, array),
-        "Strip Size" => array.stripe = filled(value),
-        "Caching" => put(&mut array.cache, "write_raw", value),
-        "Unique Identifier" => put(&mut array.details, "uid", value),
-        "Parity Initialization Status" => put(&mut array.details, "parity_init_raw", value),
-        "Disk Name" => array.os_device = value.split_whitespace().next().and_then(filled),
-        _ if value.is_empty() && (key.starts_with("Mirror Group ") || key.starts_with("Parity Group ")) => {
-            array.members.get_or_insert_default();
-        }
-        _ => {}
-    }
-}
-
-fn drive_field(key: &str, value: &str, place: Place, drive: &mut Drive) {
-    match key {
-        "Status" => {
-            drive.state_raw = filled(value);
-            placed(place, drive);
-        }
-        "Drive Type" => {
-            put(&mut drive.details, "drive_type_raw", value);
-            match plain(value).as_ref() {
-                "HBA Mode Drive" => drive.state = Some(DriveState::Jbod),
-                "Spare Drive" | "Dedicated Spare Drive" => {
-                    drive.spare.get_or_insert(Spare::Dedicated);
-                }
-                _ => {}
-            }
-            placed(place, drive);
-        }
-        "Interface Type" if drive.interface.is_none() => drive.interface = filled(value),
-        "Size" if drive.size.is_none() => drive.size = Size::decimal(value),
-        "Firmware Revision" => drive.firmware = filled(value),
-        "Serial Number" => drive.serial = Some(value.to_owned()),
-        "Model" => drive.model = filled(&plain(value)),
-        _ => {}
     }
 }
