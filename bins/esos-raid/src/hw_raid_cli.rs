@@ -6,7 +6,8 @@ use crate::machine;
 use clap::{Parser, ValueEnum};
 use esos_exec::{HostRunner, Runner};
 use esos_raid::{
-    Array, Change, Drive, DriveState, Facts, Level, NewArray, Place, Tool, Verdict, judge, plan, words,
+    Array, Change, Drive, DriveState, Facts, Level, NewArray, Place, Problem, ProblemKind, Tool, Verdict,
+    judge, plan, words,
 };
 use std::ffi::OsString;
 use std::io::Write;
@@ -175,16 +176,16 @@ fn run(options: &Options, out: &mut String) -> Result<(), End> {
 
 fn list(options: &Options, one: Option<(Kind, u32)>, out: &mut String) -> Result<(), End> {
     let mut wrong = Vec::new();
-    for kind in Kind::ALL {
-        if one.is_some_and(|(wanted, _)| wanted != kind) {
-            continue;
-        }
-        let Some(program) = machine::program(kind.tool(), Path::new("/")) else {
-            if one.is_some() {
-                wrong.push(format!("{} is not installed", kind.tool()));
-            }
-            continue;
-        };
+    let kinds = Kind::ALL.into_iter().filter(|kind| one.is_none_or(|(wanted, _)| wanted == *kind));
+    let installed: Vec<_> =
+        kinds.filter_map(|kind| Some((kind, machine::program(kind.tool(), Path::new("/"))?))).collect();
+    if installed.is_empty() {
+        return Err(failed(match one {
+            Some((kind, _)) => format!("{} is not installed", kind.tool()),
+            None => "none of storcli, perccli and arcconf is installed".to_owned(),
+        }));
+    }
+    for (kind, program) in installed {
         let facts = match machine::ask_one(kind.tool(), &program, Path::new("/")) {
             Ok(answer) => answer.facts,
             Err(why) => {
@@ -193,7 +194,15 @@ fn list(options: &Options, one: Option<(Kind, u32)>, out: &mut String) -> Result
             }
         };
         let problems = facts.error.iter().chain(&facts.more_errors);
-        wrong.extend(problems.filter(|p| !p.kind.is_normal()).map(|p| format!("{}: {p}", kind.tool())));
+        // A tool may be there for a card that is not: only who asks for the card is told.
+        let normal =
+            |p: &Problem| p.kind.is_normal() || (p.kind == ProblemKind::NoController && one.is_none());
+        wrong.extend(problems.filter(|p| !normal(p)).map(|p| format!("{}: {p}", kind.tool())));
+        if let Some((_, id)) = one
+            && !facts.controllers.iter().any(|c| c.id == id.to_string())
+        {
+            wrong.push(format!("{}: there is no controller {id}", kind.tool()));
+        }
         let mine = |controller: Option<&str>| {
             one.is_none_or(|(_, id)| controller.is_some_and(|c| c == id.to_string()))
         };

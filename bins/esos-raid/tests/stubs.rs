@@ -1,41 +1,10 @@
 //! The whole way of a change, against programs in the place of the vendors' tools: what they are given,
 //! what is said of their answers, and that nothing starts them unasked.
 #![allow(clippy::unwrap_used, reason = "a helper of tests may end the test")]
+mod bench;
+
+use bench::{Bench, Vendor, set, text};
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-
-/// Answers questions from files, which change once a change was made; writes down every change.
-const STUB: &str = r#"#!/bin/sh
-d=DIR/state
-line="$*"
-[ $# -eq 0 ] && line=$(cat)
-phase=before; [ -e $d/changed ] && phase=after
-while IFS='	' read -r file pattern; do
-  case "$line" in $pattern) if [ -e $d/$phase/$file ]; then cat $d/$phase/$file; else cat $d/before/$file; fi; exit 0;; esac
-done <$d/questions
-if [ $# -eq 0 ]; then printf '%s\n' "$line" >>$d/log; else for a in "$@"; do printf '[%s]' "$a"; done >>$d/log; echo >>$d/log; fi
-[ -e $d/slow ] && exec sleep 60
-cat $d/out; cat $d/err >&2
-[ -e $d/works ] && touch $d/changed
-exit $(cat $d/rc)
-"#;
-
-/// One vendor's tool, a box with a free drive, and the making of a hot spare of it.
-struct Vendor {
-    tool: &'static str,
-    program: &'static str,
-    /// File and pattern of each question, and the answer.
-    questions: &'static [(&'static str, &'static str, &'static str)],
-    /// Answers that change: file, what stands there before, what after.
-    changes: &'static [(&'static str, &'static str, &'static str)],
-    args: &'static [&'static str],
-    given: &'static str,
-    yes: (&'static str, i32),
-    no: (&'static str, i32),
-}
 
 const VENDORS: &[Vendor] = &[
     Vendor {
@@ -207,81 +176,6 @@ const VENDORS: &[Vendor] = &[
     },
 ];
 
-struct Bench {
-    dir: tempfile::TempDir,
-}
-
-impl Bench {
-    fn new(vendor: &Vendor) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let state = dir.path().join("state");
-        for sub in ["before", "after"] {
-            fs::create_dir_all(state.join(sub)).unwrap();
-        }
-        let mut list = String::new();
-        for (file, pattern, answer) in vendor.questions {
-            list.push_str(&format!("{file}\t{pattern}\n"));
-            fs::write(state.join("before").join(file), answer).unwrap();
-            let mut after = (*answer).to_owned();
-            for (_, from, to) in vendor.changes.iter().filter(|(f, _, _)| f == file) {
-                assert!(after.contains(from), "{}: {from}", vendor.tool);
-                after = after.replacen(from, to, 1);
-            }
-            fs::write(state.join("after").join(file), after).unwrap();
-        }
-        fs::write(state.join("questions"), list).unwrap();
-        fs::write(state.join("err"), "").unwrap();
-        let program = dir.path().join("tools").join(vendor.program);
-        fs::create_dir_all(program.parent().unwrap()).unwrap();
-        fs::write(&program, STUB.replace("DIR", dir.path().to_str().unwrap())).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-        let root = dir.path().join("root");
-        for sub in ["sys/class/block", "proc/self", "run"] {
-            fs::create_dir_all(root.join(sub)).unwrap();
-        }
-        fs::write(root.join("proc/self/mountinfo"), "1 1 0:1 / / rw - tmpfs tmpfs rw\n").unwrap();
-        Self { dir }
-    }
-
-    fn state(&self, name: &str) -> PathBuf {
-        self.dir.path().join("state").join(name)
-    }
-
-    fn answer(&self, said: (&str, i32), works: bool) {
-        fs::write(self.state("out"), said.0).unwrap();
-        fs::write(self.state("rc"), said.1.to_string()).unwrap();
-        for (name, yes) in [("works", works), ("changed", false), ("slow", false)] {
-            set(&self.state(name), yes);
-        }
-        set(&self.state("log"), false);
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(self.state("log")).unwrap_or_default()
-    }
-
-    fn run(&self, name: &str, args: &[&str], more: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_esos-raid"));
-        command.arg0(name).args(args).args(more).env("ESOS_RAID_TOOLS", self.dir.path().join("tools"));
-        if name == "esos-raid" {
-            command.arg("--root").arg(self.dir.path().join("root"));
-        }
-        command.stdin(std::process::Stdio::null()).output().unwrap()
-    }
-}
-
-fn set(path: &Path, yes: bool) {
-    if yes {
-        fs::write(path, "").unwrap();
-    } else {
-        let _gone = fs::remove_file(path);
-    }
-}
-
-fn text(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-}
-
 fn vendor(vendor: &Vendor) {
     let bench = Bench::new(vendor);
     let about = vendor.tool;
@@ -356,99 +250,4 @@ fn a_name_that_a_shell_would_take_apart_is_one_argument() {
     assert_eq!(out.status.code(), Some(1), "{}", text(&out));
     let given = format!("[/c0][add][vd][r1][size=all][name={name}][drives=252:4,252:5][J][nolog]\n");
     assert_eq!(bench.log(), given);
-}
-
-/// The options, columns and exit codes of the old script.
-#[test]
-fn as_the_old_script() {
-    let bench = Bench::new(&VENDORS[0]);
-    let old = |args: &[&str]| {
-        let out = bench.run("hw_raid_cli.py", args, &[]);
-        (
-            out.status.code(),
-            String::from_utf8_lossy(&out.stdout).into_owned(),
-            String::from_utf8_lossy(&out.stderr).into_owned(),
-        )
-    };
-    let drives = r#"{"Controllers":[{"Command Status":{"Controller":0,"Status":"Success"},"Response Data":{"X":[
-        {"EID:Slt":"252:4","DID":4,"State":"UGood","DG":"-","Size":"931.512 GB","Model":"Samsung SSD 850 PRO 1TB"},
-        {"EID:Slt":"252:5","DID":5,"State":"UGood","DG":"-","Size":"931.512 GB","Model":"A, \"B\""},
-        {"EID:Slt":"252:6","DID":6,"State":"Onln","DG":0,"Size":"931.512 GB","Model":"C"}]}}]}"#;
-    let arrays = r#"{"Controllers":[{"Command Status":{"Controller":0,"Status":"Success"},"Response Data":{
-        "/c0/v0":[{"DG/VD":"0/0","TYPE":"RAID0","State":"Optl","Access":"RW","Consist":"Yes","Cache":"RWBD","Cac":"-","sCC":"ON","Size":"893.137 GB","Name":"my data"}],
-        "/c0/v1":[{"DG/VD":"1/1","TYPE":"RAID1","State":"Optl","Size":"893.137 GB","Name":""}]}}]}"#;
-    fs::write(bench.state("before/d"), drives).unwrap();
-    fs::write(bench.state("before/v"), arrays).unwrap();
-
-    let (code, out, _) = old(&["--list-controllers"]);
-    assert_eq!((code, out.as_str()), (Some(0), "MegaRAID,0,AVAGO MegaRAID SAS 9361-8i,SV1\n"));
-    let (code, out, _) = old(&["--list-physical-drives"]);
-    let all = "MegaRAID,0,252,4,UGood,931.512 GB,Samsung SSD 850 PRO 1TB\nMegaRAID,0,252,5,UGood,931.512 GB,\"A, \"\"B\"\"\"\nMegaRAID,0,252,6,Onln,931.512 GB,C\n";
-    assert_eq!((code, out.as_str()), (Some(0), all));
-    let (code, out, _) =
-        old(&["--list-physical-drives", "--avail-only", "--type", "MegaRAID", "--ctrlr-id=0"]);
-    assert_eq!((code, out.lines().count()), (Some(0), 2));
-    // A nameless array does not get the name of the one before, and a size is a size.
-    let (code, out, _) = old(&["--list-logical"]);
-    let all = "MegaRAID,0,0,RAID0,Optl,893.137 GB,my data\nMegaRAID,0,1,RAID1,Optl,893.137 GB,\n";
-    assert_eq!((code, out.as_str()), (Some(0), all));
-
-    // Usage errors end with 2 and print nothing on standard output.
-    for args in [
-        &[][..],
-        &["--list-controllers", "--list-logical-drives"],
-        &["--list-controllers", "--type", "MegaRAID"],
-        &["--list-controllers", "--type", "Floppy", "--ctrlr-id", "0"],
-        &["--add-logical-drive", "--type", "MegaRAID", "--ctrlr-id", "0"],
-        &["--rem-logical-drive", "--type", "MegaRAID", "--ctrlr-id", "0"],
-        &["--add-hot-spare", "--type", "MegaRAID", "--ctrlr-id", "0", "--add-encl-id", "1"],
-        &["--rem-hot-spare"],
-        &["--nonsense"],
-    ] {
-        let (code, out, err) = old(args);
-        assert_eq!((code, out.as_str()), (Some(2), ""), "{args:?}: {err}");
-        assert!(!err.is_empty());
-    }
-
-    // What changes something: the tool's own words and code when it says no.
-    let to = ["--type", "MegaRAID", "--ctrlr-id", "0"];
-    let with = |args: &[&'static str]| [args, &to].concat();
-    bench.answer(VENDORS[0].yes, true);
-    let create = with(&[
-        "--add-logical-drive",
-        "--raid-level",
-        "1",
-        "--phys-drives",
-        "252:4,252:5",
-        "--no-write-cache",
-    ]);
-    let (code, out, err) = old(&create);
-    assert_eq!((code, out.as_str()), (Some(0), ""), "{err}");
-    assert_eq!(bench.log(), "[/c0][add][vd][r1][size=all][drives=252:4,252:5][wt][ra][J][nolog]\n");
-    bench.answer(("it burns\n", 77), false);
-    let (code, out, _) = old(&with(&["--rem-logical-drive", "--rem-ld-id", "1"]));
-    assert_eq!((code, out.as_str()), (Some(77), "it burns\n"));
-    assert_eq!(bench.log(), "[/c0/v1][del][force][J][nolog]\n");
-    bench.answer(VENDORS[0].no, false);
-    let (code, out, _) = old(&with(&["--add-hot-spare", "--add-encl-id", "252", "--add-slot-num", "4"]));
-    assert_eq!(code, Some(1), "{out}");
-    assert!(out.contains("doesn't support requested command"));
-    // What is not there, or not free, never reaches the tool.
-    bench.answer(VENDORS[0].yes, true);
-    for args in [
-        with(&["--rem-logical-drive", "--rem-ld-id", "9"]),
-        with(&["--add-hot-spare", "--add-encl-id", "252", "--add-slot-num", "6"]),
-        with(&["--rem-hot-spare", "--rem-encl-id", "252", "--rem-slot-num", "4"]),
-    ] {
-        let (code, _, err) = old(&args);
-        assert_eq!((code, bench.log().as_str()), (Some(1), ""), "{args:?}: {err}");
-    }
-
-    // A listing that fails is a failure, not an empty list; so is a tool that is not there.
-    fs::write(bench.state("before/v"), "").unwrap();
-    let (code, _, err) = old(&["--list-logical-drives"]);
-    assert_eq!(code, Some(1), "{err}");
-    let (code, out, err) = old(&["--list-controllers", "--type", "AACRAID", "--ctrlr-id", "1"]);
-    assert_eq!((code, out.as_str()), (Some(1), ""), "{err}");
-    assert!(err.contains("arcconf is not installed"), "{err}");
 }

@@ -168,10 +168,14 @@ words! {
 }
 
 impl Level {
-    /// From a word as people and tools write it: `5`, `raid5`, `RAID 10`, `1+0`, `linear`.
+    /// From a word as people write it: `5`, `raid5`, `RAID 10`, `1+0`, `linear`. Nothing may follow it.
     #[must_use]
     pub fn parse(word: &str) -> Self {
-        Self::of(word)
+        let lower = word.trim().to_ascii_lowercase();
+        let bare = lower.strip_prefix("raid").unwrap_or(&lower).trim_start_matches(['-', ' ', '_']);
+        let level = Self::of(bare);
+        let digits = bare.bytes().all(|b| b.is_ascii_digit() || b == b'+');
+        if digits || bare == level.as_str() { level } else { Self::Other(word.to_owned()) }
     }
 
     /// From the digits that tools print, such as `5`, `RAID-10`, `Raid0+1`, `RAID 6 (ADG)`,
