@@ -105,6 +105,14 @@ pub enum PlanError {
         /// Why.
         why: String,
     },
+    /// Two controllers have the same name (HP's shelves may): a command would reach either.
+    #[error("{count} controllers are called `{controller}`: it cannot be said which of them is meant")]
+    Ambiguous {
+        /// What they are called.
+        controller: String,
+        /// How many.
+        count: usize,
+    },
     /// It is busy with something else.
     #[error("array {array} is not ready for this: {why}")]
     NotReady {
@@ -121,6 +129,10 @@ pub enum PlanError {
 /// [`PlanError`]: nothing is started by this function, and a plan that exists may be carried out.
 pub fn plan(place: &Place, change: Change, facts: &Facts, around: &Surroundings) -> Result<Plan, PlanError> {
     let look = guard::Look { place, facts, around };
+    let count = facts.controllers.iter().filter(|c| c.id == place.controller).count();
+    if count > 1 {
+        return Err(PlanError::Ambiguous { controller: place.controller.clone(), count });
+    }
     let change = resolve::complete(&look, change)?;
     let mut told = guard::Told::default();
     look.check(&change, &mut told)?;

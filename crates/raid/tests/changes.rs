@@ -3,7 +3,7 @@
 //! capture of the corpus.
 mod table;
 
-use esos_raid::{Change, ChangeError, Level, Place, ShapeError, Tool, commands, shown};
+use esos_raid::{Change, ChangeError, Level, NewArray, Place, ShapeError, Tool, commands, shown};
 use table::{array, delete, light, named, rate, rename, set, spare};
 
 fn words(tool: Tool, controller: &str, change: &Change) -> Vec<String> {
@@ -26,6 +26,86 @@ fn the_words_of_each_tool() {
     }
     println!("{count} rows");
     assert!(count > 100);
+}
+
+/// One change of each kind, with ids of that tool.
+fn one_of_each(tool: Tool) -> Vec<Change> {
+    let (array, drives, of) = match tool {
+        Tool::Arcconf => ("0", ["0,1", "0,2", "0,3"], "0"),
+        Tool::Hpacucli | Tool::Ssacli => ("1", ["1I:1:1", "1I:1:2", "1I:1:3"], "A"),
+        Tool::Areca => ("1", ["1", "2", "3"], "1"),
+        Tool::TwCli => ("u0", ["p0", "p1", "p2"], "u0"),
+        Tool::Mdadm | Tool::Mdstat => ("md0", ["sda", "sdb", "sdc"], "md0"),
+        _ => ("0", ["252:1", "252:2", "252:3"], "0"),
+    };
+    let [a, b, c] = drives.map(str::to_owned);
+    let (id, of) = (array.to_owned(), Some(of.to_owned()));
+    let mut new = NewArray::new(Level::Raid1, [&a, &b].map(String::as_str));
+    (new.group, new.size_mib) = (Some("1".to_owned()), (tool == Tool::Areca).then_some(1024));
+    let members = vec![a.clone(), b.clone()];
+    let spare =
+        |drive: &String, of: &Option<String>| Change::AddSpare { drive: drive.clone(), of: of.clone() };
+    vec![
+        Change::Create(new),
+        Change::Delete { array: id.clone(), members: Vec::new(), group: None },
+        spare(&c, &None),
+        spare(&c, &of),
+        Change::RemoveSpare { drive: c.clone(), of: of.clone() },
+        Change::Locate { drive: a.clone(), on: true },
+        Change::Cache { array: id.clone(), write_back: Some(true), read_ahead: None },
+        Change::Rename { array: id.clone(), name: "data".to_owned() },
+        Change::Reshape {
+            array: id.clone(),
+            from: Level::Raid1,
+            level: Level::Raid5,
+            members: members.clone(),
+            added: vec![c.clone()],
+            group: of.clone(),
+        },
+        Change::Grow { array: id.clone(), level: Level::Raid1, members },
+        Change::Fail { drive: a.clone(), array: Some(id.clone()) },
+        Change::Detach { drive: a.clone(), array: Some(id.clone()) },
+        Change::Free { drive: a.clone() },
+        Change::Swap { array: id.clone(), old: a.clone(), new: c.clone() },
+        Change::Rebuild { drive: a, array: Some(id.clone()) },
+        Change::Check { array: id },
+        Change::ForeignScan,
+        Change::ForeignImport,
+        Change::ForeignClear,
+        Change::RebuildRate { percent: 50 },
+        Change::Property { name: "name".to_owned(), value: "value".to_owned() },
+    ]
+}
+
+/// What a tool can be told has its row, and so its success and its failures in the test of the stubs.
+#[test]
+fn every_change_of_every_tool_has_a_row() {
+    let kind = |change: &Change| {
+        let text = format!("{change:?}");
+        text.split([' ', '(']).next().unwrap_or_default().to_owned()
+    };
+    let rows = table::all();
+    let mut lacks = Vec::new();
+    let mut count = 0;
+    for tool in Tool::ALL.into_iter().filter(|tool| *tool != Tool::Mdstat) {
+        let controller = match tool {
+            Tool::TwCli => "c0",
+            Tool::Mdadm => "",
+            _ => "1",
+        };
+        for change in one_of_each(tool) {
+            match commands(&Place::new(tool, "/opt/sbin/tool", controller), &change) {
+                Ok(_) => count += 1,
+                Err(ChangeError::Unsupported { .. } | ChangeError::Needs { .. }) => continue,
+                Err(error) => lacks.push(format!("{tool} {change:?}: {error}")),
+            }
+            if !rows.iter().any(|row| row.0 == tool && kind(&row.2) == kind(&change)) {
+                lacks.push(format!("{tool} {}: no row", kind(&change)));
+            }
+        }
+    }
+    println!("{count} changes that tools can be told");
+    assert!(count > 100 && lacks.is_empty(), "{}", lacks.join("\n"));
 }
 
 #[test]

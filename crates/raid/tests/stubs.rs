@@ -133,7 +133,7 @@ fn one(dir: &Path, row: &table::Row) {
 
     again();
     std::fs::write(dir.join("slow"), "").unwrap();
-    place.limit = Duration::from_millis(400);
+    place.limit = Duration::from_millis(150);
     let error = run(*tool, &commands(&place, change).unwrap(), &HostRunner).unwrap_err();
     let late = matches!(&error, ApplyError::Tool { done: 0, source: ExecError::Timeout { .. }, .. });
     assert!(late, "{about}: {error:?}");

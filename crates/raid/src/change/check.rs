@@ -134,7 +134,10 @@ fn controller_is(tool: Tool, controller: &str) -> bool {
     match tool {
         Tool::TwCli => controller.strip_prefix('c').is_some_and(digits),
         Tool::Hpacucli | Tool::Ssacli => {
-            !controller.is_empty() && controller.bytes().all(|b| b.is_ascii_alphanumeric())
+            let chassis = controller.strip_prefix("chassis:");
+            let named = |name: &str| !name.is_empty() && !name.chars().any(char::is_control);
+            let slot = !controller.is_empty() && controller.bytes().all(|b| b.is_ascii_alphanumeric());
+            slot || chassis.is_some_and(named)
         }
         // One controller needs no number.
         Tool::Areca => controller.is_empty() || digits(controller),

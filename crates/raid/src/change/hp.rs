@@ -15,7 +15,11 @@ fn switch(yes: bool) -> &'static str {
 }
 
 pub(super) fn lines(tool: Tool, controller: &str, change: &Change) -> Result<Lines, ChangeError> {
-    let slot = format!("slot={controller}");
+    // Controllers outside the box have no slot: facts name them by their chassis.
+    let slot = match controller.strip_prefix("chassis:") {
+        Some(chassis) => format!("chassisname={chassis}"),
+        None => format!("slot={controller}"),
+    };
     let group = |of: &Option<String>| {
         let letter = of.clone().ok_or(ChangeError::Needs { tool, what: "the array's letter" })?;
         let good = !letter.is_empty() && letter.bytes().all(|b| b.is_ascii_uppercase()) && plain(&letter);

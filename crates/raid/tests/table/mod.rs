@@ -341,6 +341,13 @@ fn hp() -> Vec<Row> {
             ],
         ),
         (Tool::Hpacucli, "0b", delete("2"), grammar, &["ctrl|slot=0b|ld|2|delete|forced"]),
+        (
+            Tool::Hpacucli,
+            "chassis:MY STORAGE",
+            light("1:0", true),
+            "raid.md 3, chassisname=; hpacucli/msa1500-arrays-failed",
+            &["ctrl|chassisname=MY STORAGE|pd|1:0|modify|led=on"],
+        ),
         (h, c, spare("2I:1:6", Some("A")), grammar, &["ctrl|slot=0|array|A|add|spares=2I:1:6"]),
         (h, c, unspare("2I:1:6", Some("A")), grammar, &["ctrl|slot=0|array|A|remove|spares=2I:1:6"]),
         (h, c, light("2I:1:6", true), grammar, &["ctrl|slot=0|pd|2I:1:6|modify|led=on"]),
@@ -537,7 +544,21 @@ fn md() -> Vec<Row> {
     ]
 }
 
-/// All rows.
+/// All rows. Tools of one grammar have the rows of each other.
 pub(crate) fn all() -> Vec<Row> {
-    [storcli(), megacli(), arcconf(), hp(), areca(), tw_cli(), md()].into_iter().flatten().collect()
+    let mut rows: Vec<Row> =
+        [storcli(), megacli(), arcconf(), hp(), areca(), tw_cli(), md()].into_iter().flatten().collect();
+    let kin: &[&[Tool]] = &[&[Tool::Storcli, Tool::Storcli2, Tool::Perccli], &[Tool::Ssacli, Tool::Hpacucli]];
+    for family in kin {
+        let own: Vec<Row> = rows.iter().filter(|row| family.contains(&row.0)).cloned().collect();
+        for (tool, controller, change, source, words) in own {
+            for other in family.iter().filter(|other| **other != tool) {
+                let known = |row: &Row| row.0 == *other && row.1 == controller && row.2 == change;
+                if !rows.iter().any(known) {
+                    rows.push((*other, controller, change.clone(), source, words));
+                }
+            }
+        }
+    }
+    rows
 }
