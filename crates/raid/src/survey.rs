@@ -99,6 +99,9 @@ pub fn survey_at(tool: Tool, program: &str, mdstat: &str, runner: &dyn Runner) -
     for (name, args) in first(tool) {
         asking.ask(name, Cmd::new(program).args(args.iter().copied()))?;
     }
+    if tool == Tool::Areca {
+        several_arecas(program, &mut asking)?;
+    }
     let mut facts = parse(tool, &asking.captures);
     let targets: Vec<String> = match tool {
         Tool::Arcconf => (1..=facts.controller_count.unwrap_or(0).min(64)).map(|n| n.to_string()).collect(),
@@ -120,6 +123,34 @@ pub fn survey_at(tool: Tool, program: &str, mdstat: &str, runner: &dyn Runner) -
     Ok(Answer { tool, captures: asking.captures, facts })
 }
 
+/// cli64's questions are about its current controller. Where `main` lists more than one, each is asked in
+/// sessions of its own, one for each question, and what was asked of the current one is dropped.
+fn several_arecas(program: &str, asking: &mut Asking<'_>) -> Result<(), ExecError> {
+    asking.ask("main", Cmd::new(program).arg("main"))?;
+    let main = asking.captures.pop_if(|capture| capture.name == "main");
+    // That it does not answer this is no fault of the others.
+    asking.late.retain(|problem| problem.capture.as_deref() != Some("main"));
+    let Some(main) = main else { return Ok(()) };
+    let listed = parse(Tool::Areca, std::slice::from_ref(&main)).controllers;
+    if listed.is_empty() {
+        return Ok(());
+    }
+    if listed.len() > 1 {
+        asking.captures.clear();
+        asking.late.clear();
+        for controller in &listed {
+            for (name, args) in first(Tool::Areca) {
+                let said = format!("set curctrl={}\n{}\nexit\n", controller.id, args.join(" "));
+                let cmd = Cmd::new(program).stdin(said);
+                let shown = format!("{cmd} set curctrl={}; {}", controller.id, args.join(" "));
+                asking.ask_as(&format!("{name}.{}", controller.id), cmd, shown)?;
+            }
+        }
+    }
+    asking.captures.insert(0, main);
+    Ok(())
+}
+
 struct Asking<'a> {
     runner: &'a dyn Runner,
     captures: Vec<Capture>,
@@ -128,6 +159,11 @@ struct Asking<'a> {
 
 impl Asking<'_> {
     fn ask(&mut self, name: &str, cmd: Cmd) -> Result<(), ExecError> {
+        let shown = cmd.to_string();
+        self.ask_as(name, cmd, shown)
+    }
+
+    fn ask_as(&mut self, name: &str, cmd: Cmd, shown: String) -> Result<(), ExecError> {
         let cmd = cmd.limit(LIMIT);
         match self.runner.run(&cmd) {
             Ok(output) => {
@@ -135,8 +171,14 @@ impl Asking<'_> {
                     Exit::Code(code) => Some(code),
                     Exit::Signal(_) => None,
                 };
-                let (name, cmd) = (name.to_owned(), cmd.to_string());
-                self.captures.push(Capture { name, cmd, out: output.stdout, err: Some(output.stderr), rc });
+                let name = name.to_owned();
+                self.captures.push(Capture {
+                    name,
+                    cmd: shown,
+                    out: output.stdout,
+                    err: Some(output.stderr),
+                    rc,
+                });
                 Ok(())
             }
             Err(ExecError::Timeout { command, .. }) => {
@@ -177,6 +219,67 @@ mod tests {
         assert!(runner.is_done());
         assert_eq!(answer.facts.drives.first().map(|d| d.key.as_str()), Some("0,7"));
         assert_eq!(answer.facts.error, None);
+    }
+
+    #[test]
+    fn several_arecas_are_asked_one_by_one() {
+        let main = "\u{1b}[H\u{1b}[J S  #   Name       Type             Interface\n\
+                    ==================================================\n\
+                    [*] 1   ARC-1680   Raid Controller  PCI\n\
+                    [ ] 2   ARC-1880   Raid Controller  PCI\n\
+                    ==================================================\n\
+                    CMD     Description\nGuiErrMsg<0x00>: Success.\n";
+        let set = "CLI> GuiErrMsg<0x00>: Success.\n\nCLI> ";
+        let sets = |name: &str| {
+            format!(
+                "{set} #  Name             Disks TotalCap  FreeCap DiskChannels       State\n===\n \
+                 1  {name}           2 1500.0GB    0.0GB 12                 Normal\n===\n\
+                 GuiErrMsg<0x00>: Success.\n\nCLI> "
+            )
+        };
+        let volumes = |name: &str, state: &str| {
+            format!(
+                "{set}  # Name             Raid Name       Level   Capacity Ch/Id/Lun  State\n===\n  \
+                 1 vol              {name}        Raid1    750.0GB 00/00/00   {state}\n===\n\
+                 GuiErrMsg<0x00>: Success.\n\nCLI> "
+            )
+        };
+        let disks = |name: &str| {
+            format!(
+                "{set}  # Ch# ModelName                       Capacity  Usage\n===\n  \
+                 1  1  WDC WD7500AYYS-01RCA0            750.2GB  {name}\n  \
+                 2  2  WDC WD7500AYYS-01RCA0            750.2GB  {name}\n===\n\
+                 GuiErrMsg<0x00>: Success.\n\nCLI> "
+            )
+        };
+        let runner = ScriptedRunner::new()
+            .on("/opt/sbin/cli64 rsf info", 0, "GuiErrMsg<0x05>: not selected\n")
+            .on("/opt/sbin/cli64 vsf info", 0, "")
+            .on("/opt/sbin/cli64 disk info", 0, "")
+            .on("/opt/sbin/cli64 main", 0, main)
+            .on("/opt/sbin/cli64", 0, &sets("data"))
+            .on("/opt/sbin/cli64", 0, &volumes("data", "Normal"))
+            .on("/opt/sbin/cli64", 0, &disks("data"))
+            .on("/opt/sbin/cli64", 0, &sets("data"))
+            .on("/opt/sbin/cli64", 0, &volumes("data", "Degraded"))
+            .on("/opt/sbin/cli64", 0, &disks("data"));
+        let facts = survey(Tool::Areca, "/opt/sbin/cli64", &runner).unwrap().facts;
+        assert!(runner.is_done());
+        let said = String::from_utf8(runner.asked().last().unwrap().input().to_vec()).unwrap();
+        assert_eq!(said, "set curctrl=2\ndisk info\nexit\n");
+        assert_eq!((facts.error, facts.doubts), (None, Vec::new()));
+        let models: Vec<_> = facts.controllers.iter().map(|c| (c.id.as_str(), c.model.as_deref())).collect();
+        assert_eq!(models, [("1", Some("ARC-1680")), ("2", Some("ARC-1880"))]);
+        let states: Vec<_> = facts
+            .arrays
+            .iter()
+            .map(|a| (a.controller.as_deref(), a.state.as_ref().map_or("", |s| s.as_str())))
+            .collect();
+        assert_eq!(states, [(Some("1"), "optimal"), (Some("2"), "degraded")]);
+        assert_eq!(facts.drives.len(), 4);
+        // Cut after the controller was chosen: no empty list.
+        let cut = Capture::new("vsf.2", "cli64 set curctrl=2; vsf info", set);
+        assert_eq!(parse(Tool::Areca, &[cut]).error.unwrap().kind, ProblemKind::Truncated);
     }
 
     #[test]

@@ -7,16 +7,21 @@ use crate::{
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Table {
+    Controllers,
     Sets,
     Volumes,
     Disks,
 }
 
 pub(super) fn read(capture: &Capture, text: &str, facts: &mut Facts) {
+    let session = controller_of(&capture.cmd);
+    let controller = session.as_deref();
     let mut table: Option<(Table, &str)> = None;
     let mut rules = 0usize;
     let mut trailer = false;
+    let mut tables = 0usize;
     for (no, line) in lines(text) {
+        let line = without_prompt(line);
         let trimmed = line.trim();
         if let Some(rest) = trimmed.strip_prefix("GuiErrMsg<") {
             trailer = true;
@@ -33,6 +38,9 @@ pub(super) fn read(capture: &Capture, text: &str, facts: &mut Facts) {
         } else if let Some(found) = header(trimmed) {
             table = Some((found, line));
             rules = 0;
+            tables = tables.saturating_add(1);
+            // A session has a closing line for each of its commands.
+            trailer = false;
         } else if let Some((kind, head)) =
             table.filter(|_| !trimmed.is_empty() && (rules == 1 || is_row(trimmed)))
         {
@@ -40,8 +48,9 @@ pub(super) fn read(capture: &Capture, text: &str, facts: &mut Facts) {
                 facts.doubt(Some(no), format!("the line under a table's head is missing before line {no}"));
                 rules = 1;
             }
-            if let Some(n) = number(trimmed) {
+            if let Some(n) = number(trimmed.trim_start_matches(['[', '*', ' ', ']'])) {
                 let list = match kind {
+                    Table::Controllers => "controllers",
                     Table::Sets => "raid sets",
                     Table::Volumes => "volumes",
                     Table::Disks => "disks",
@@ -49,9 +58,10 @@ pub(super) fn read(capture: &Capture, text: &str, facts: &mut Facts) {
                 facts.counts.rows.entry(format!("{list} of {}", capture.name)).or_default().push(n);
             }
             let done = match kind {
-                Table::Sets => set(head, trimmed, facts),
-                Table::Volumes => volume(head, line, facts),
-                Table::Disks => disk(head, trimmed, facts),
+                Table::Controllers => listed(trimmed, facts),
+                Table::Sets => set(head, trimmed, controller, facts),
+                Table::Volumes => volume(head, line, controller, facts),
+                Table::Disks => disk(head, trimmed, controller, facts),
             };
             if done.is_none() {
                 facts.malformed_rows.push(trimmed.to_owned());
@@ -68,10 +78,45 @@ pub(super) fn read(capture: &Capture, text: &str, facts: &mut Facts) {
             facts.controllers.push(crate::Controller { id, model: filled(model), ..Default::default() });
         }
     }
+    // A session that only set its controller was cut before its answer.
+    trailer &= tables > 0 || session.is_none();
     facts.complete.insert(capture.name.clone(), trailer);
     if !trailer {
         facts.fail(Problem::new(ProblemKind::Truncated));
     }
+}
+
+/// The controller of a session: `set curctrl=2` is said before the question.
+fn controller_of(cmd: &str) -> Option<String> {
+    let (_, rest) = cmd.split_once("curctrl=")?;
+    number(rest).map(|n| n.to_string())
+}
+
+/// Without the prompt of a session, and without the codes that clear the screen before its first line.
+fn without_prompt(line: &str) -> &str {
+    let mut rest = line;
+    while let Some((_, after)) = rest.split_once('\u{1b}') {
+        let end = after.find(|c: char| c.is_ascii_alphabetic());
+        rest = end.and_then(|end| after.get(end.saturating_add(1)..)).unwrap_or_default();
+    }
+    let mut prompt = rest;
+    while let Some(after) = prompt.trim_start().strip_prefix("CLI>") {
+        rest = after.strip_prefix(' ').unwrap_or(after);
+        prompt = rest;
+    }
+    rest
+}
+
+/// `[*] 1   ARC-1680   Raid Controller  PCI`, as a session begins with it and `main` prints it.
+fn listed(line: &str, facts: &mut Facts) -> Option<()> {
+    let (_, rest) = line.split_once(']')?;
+    let mut words = rest.split_whitespace();
+    let id = words.next().filter(|word| word.bytes().all(|b| b.is_ascii_digit()))?;
+    let model = words.next().and_then(filled);
+    if !facts.controllers.iter().any(|c| c.id == id) {
+        facts.controllers.push(crate::Controller { id: id.to_owned(), model, ..Default::default() });
+    }
+    Some(())
 }
 
 /// Whether a line looks like a row: a number, and a capacity or an empty slot.
@@ -112,6 +157,9 @@ fn record(key: &str, value: &str, facts: &mut Facts) {
 fn header(line: &str) -> Option<Table> {
     let starts = line.starts_with('#') || line.starts_with("Num");
     match () {
+        () if line.starts_with('S') && line.contains('#') && line.contains("Interface") => {
+            Some(Table::Controllers)
+        }
         () if !starts => None,
         () if line.contains("TotalCap") => Some(Table::Sets),
         () if line.contains("Capacity") && line.contains("Usage") => Some(Table::Disks),
@@ -136,7 +184,7 @@ fn around_capacity(line: &str) -> Option<(Vec<&str>, Size, &str)> {
     None
 }
 
-fn set(head: &str, line: &str, facts: &mut Facts) -> Option<()> {
+fn set(head: &str, line: &str, controller: Option<&str>, facts: &mut Facts) -> Option<()> {
     let (before, size, rest) = around_capacity(line)?;
     let (id, name) = before.split_first()?;
     let (count, name) = name.split_last()?;
@@ -144,6 +192,7 @@ fn set(head: &str, line: &str, facts: &mut Facts) -> Option<()> {
     let (free, rest) = rest.split_once(char::is_whitespace)?;
     let (third, state) = rest.trim().split_once(char::is_whitespace)?;
     let mut group = Group {
+        controller: controller.map(str::to_owned),
         id: Some((*id).to_owned()),
         name: Some(name.join(" ")),
         member_count: Some(count.parse().ok()?),
@@ -167,7 +216,7 @@ fn channel(c: char) -> String {
     c.to_digit(36).map_or_else(|| c.to_string(), |n| n.to_string())
 }
 
-fn volume(head: &str, line: &str, facts: &mut Facts) -> Option<()> {
+fn volume(head: &str, line: &str, controller: Option<&str>, facts: &mut Facts) -> Option<()> {
     let (before, size, rest) = around_capacity(line.trim())?;
     let (id, middle) = before.split_first()?;
     let (level, middle) = middle.split_last()?;
@@ -186,6 +235,7 @@ fn volume(head: &str, line: &str, facts: &mut Facts) -> Option<()> {
     };
     let (lun, state) = rest.split_once(char::is_whitespace)?;
     let mut array = Array {
+        controller: controller.map(str::to_owned),
         id: (*id).to_owned(),
         name: Some(name),
         group: Some(group),
@@ -236,7 +286,7 @@ fn progress(state: &str) -> Option<Task> {
     })
 }
 
-fn disk(head: &str, line: &str, facts: &mut Facts) -> Option<()> {
+fn disk(head: &str, line: &str, controller: Option<&str>, facts: &mut Facts) -> Option<()> {
     let (before, size, usage) = around_capacity(line)?;
     let (index, rest) = before.split_first()?;
     number(index)?;
@@ -260,8 +310,15 @@ fn disk(head: &str, line: &str, facts: &mut Facts) -> Option<()> {
         facts.empty_slots.push(key);
         return Some(());
     }
-    let mut drive =
-        Drive { key, enclosure, slot: Some(slot), model: Some(model), size: Some(size), ..Drive::default() };
+    let mut drive = Drive {
+        controller: controller.map(str::to_owned),
+        key,
+        enclosure,
+        slot: Some(slot),
+        model: Some(model),
+        size: Some(size),
+        ..Drive::default()
+    };
     crate::model::put(&mut drive.details, "index", *index);
     crate::model::put(&mut drive.details, "usage_raw", usage);
     let lower = usage.to_ascii_lowercase();

@@ -245,7 +245,8 @@ fn areca(facts: &Facts, told: &mut Vec<String>) {
     for group in &facts.groups {
         let Some(set) = group.name.as_deref().map(str::trim) else { continue };
         let usage = |d: &&crate::Drive| {
-            d.details.get("array_name").and_then(Value::as_str).is_some_and(|name| name.trim() == set)
+            d.controller == group.controller
+                && d.details.get("array_name").and_then(Value::as_str).is_some_and(|name| name.trim() == set)
         };
         let here = facts.drives.iter().filter(usage).count();
         let well = group.state == Some(ArrayState::Optimal);
@@ -269,17 +270,22 @@ fn areca(facts: &Facts, told: &mut Vec<String>) {
         let known = facts
             .groups
             .iter()
+            .filter(|g| g.controller == array.controller)
             .any(|g| g.name.as_deref().map(str::trim) == Some(set) || g.id.as_deref() == Some(set));
         if !known && array.level_raw.as_deref().is_some_and(|l| l.starts_with("Raid")) {
             told.push(format!("volume {} lies in raid set `{set}`, which is not listed", array.id));
         }
     }
-    let used: BTreeSet<&str> =
-        facts.arrays.iter().filter_map(|a| a.group.as_deref()).map(str::trim).collect();
+    let used: BTreeSet<(Option<&str>, &str)> = facts
+        .arrays
+        .iter()
+        .filter_map(|a| Some((a.controller.as_deref(), a.group.as_deref()?.trim())))
+        .collect();
     let free = |g: &&crate::Group| g.free.as_ref().is_some_and(|free| free.bytes == 0);
     for group in facts.groups.iter().filter(free).filter(|_| !facts.arrays.is_empty()) {
         let name = group.name.as_deref().unwrap_or_default().trim();
-        if !used.contains(name) && !group.id.as_deref().is_some_and(|id| used.contains(id)) {
+        let uses = |set: &str| used.contains(&(group.controller.as_deref(), set));
+        if !uses(name) && !group.id.as_deref().is_some_and(uses) {
             told.push(format!("raid set `{name}` is full, and no volume lies in it"));
         }
     }

@@ -54,8 +54,10 @@ pub(super) fn complete(look: &Look<'_>, mut change: Change) -> Result<Change, Pl
             if look.is_md() {
                 *list = members(look, found);
             } else if tool == Tool::Areca {
-                let alone = look.facts.arrays.iter().filter(|a| a.group == found.group).count() == 1;
-                let set = look.facts.groups.iter().find(|g| g.name.is_some() && g.name == found.group);
+                let here = look.facts.arrays.iter().filter(|a| a.controller == found.controller);
+                let alone = here.filter(|a| a.group == found.group).count() == 1;
+                let mut sets = look.facts.groups.iter().filter(|g| g.controller == found.controller);
+                let set = sets.find(|g| g.name.is_some() && g.name == found.group);
                 *group = set.filter(|_| alone).and_then(|set| set.id.clone());
             }
         }
@@ -94,7 +96,9 @@ pub(super) fn complete(look: &Look<'_>, mut change: Change) -> Result<Change, Pl
 
 /// Areca makes a raid set, whose number is the lowest that is free, and a volume of a size in it.
 fn areca(look: &Look<'_>, new: &mut NewArray) {
-    let taken = |n: &u64| look.facts.groups.iter().any(|g| g.id.as_deref() == Some(&n.to_string()));
+    let here = |g: &&crate::Group| g.controller.as_deref() == look.controller();
+    let taken =
+        |n: &u64| look.facts.groups.iter().filter(here).any(|g| g.id.as_deref() == Some(&n.to_string()));
     new.group = (1..=128u64).find(|n| !taken(n)).map(|n| n.to_string());
     let sizes: Option<Vec<u64>> = new.drives.iter().map(|key| look.drive_bytes(key)).collect();
     let count = u64::try_from(new.drives.len()).unwrap_or(0);
