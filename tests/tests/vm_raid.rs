@@ -1,7 +1,7 @@
 //! md for real: `esos-raid` makes, breaks, mends, grows and deletes arrays on a box of the image.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test fails by panicking")]
 use esos_tests::image::{self, Kind};
-use esos_tests::{Level, allowed, skip};
+use esos_tests::{Level, allowed, scst, skip};
 use esos_units::Bytes;
 use esos_vm::{Bus, Disk, Firmware, Guest, Keep, Machine};
 use serde_json::Value;
@@ -137,6 +137,68 @@ fn refusals(b: &Box<'_>) {
     assert!(few["error"]["message"].as_str().unwrap().contains("needs 4 drives"), "{few}");
 }
 
+/// A disk, an array, a logical volume on an array and a file on an array, as LUNs.
+const SERVED: &str = "HANDLER vdisk_blockio {
+	DEVICE disk {
+		filename /dev/vda
+	}
+	DEVICE array {
+		filename /dev/md/served
+	}
+	DEVICE volume {
+		filename /dev/vg1/lv1
+	}
+}
+HANDLER vdisk_fileio {
+	DEVICE file {
+		filename /mnt/f/lun
+	}
+}
+TARGET_DRIVER iscsi {
+	enabled 1
+	TARGET iqn.2026-11.org.example:raid {
+		rel_tgt_id 1
+		enabled 1
+		LUN 3 disk
+		GROUP hosts {
+			INITIATOR iqn.2026-11.org.example:init1
+			LUN 0 array
+			LUN 1 volume
+			LUN 2 file
+		}
+	}
+}
+";
+
+/// What SCST serves is refused, whatever lies between the LUN and the drive; what it served before is free.
+fn served(b: &Box<'_>) {
+    b.change("create --level 1 --name served vdb vdc");
+    b.change("create --level 0 --name under vdd vde");
+    let (array, under) = (b.id("served"), b.id("under"));
+    b.settled(&array);
+    b.sh("pvcreate -qq /dev/md/under && vgcreate -qq vg1 /dev/md/under && lvcreate -qq -y -L 16M -n lv1 vg1");
+    b.sh("mkfs.ext4 -q /dev/vdf && mkdir -p /mnt/f && mount /dev/vdf /mnt/f && truncate -s 16M /mnt/f/lun");
+    b.guest.write_file("/root/served.conf", SERVED.as_bytes()).unwrap();
+    println!("{}", b.sh("lsmod | grep -q ^iscsi_scst && esos-scst apply /root/served.conf --no-persist"));
+    let served = |what: &str, lun: &str| {
+        let on = "iscsi target iqn.2026-11.org.example:raid";
+        b.refused(what, &format!("this would destroy what LUN {lun} of {on}"));
+    };
+    served("create --level 1 --name x vda vdb", "3");
+    served("drive free vda", "3");
+    served(&format!("spare add vda --for {array}"), "3");
+    served(&format!("delete {array}"), "0");
+    served("create --level 1 --name x vdb vdc", "0");
+    served(&format!("delete {under}"), "1");
+    served("create --level 1 --name x vdd vde", "1");
+    served("create --level 1 --name x vde vdf", "2");
+    let nothing = "echo '# nothing' >/root/e.conf; esos-scst apply /root/e.conf --allow-empty --prune --allow-disruptive --yes --no-persist";
+    println!("{}", b.sh(nothing));
+    b.sh("umount /mnt/f; wipefs -qa /dev/vdf; vgremove -qq -f vg1; pvremove -qq /dev/md/under");
+    b.change(&format!("delete {array}"));
+    b.change(&format!("delete {under}"));
+}
+
 fn levels(b: &Box<'_>) {
     b.change("create --level 0 --name zero vda vdb");
     let zero = b.id("zero");
@@ -269,13 +331,17 @@ fn md_through_its_life() {
         Ok(program) => program,
         Err(why) => return skip(test, &why),
     };
-    let path = image::find(Kind::Default).unwrap();
+    let debs = scst::packages("a served LUN's backing is refused").unwrap();
+    let path = match &debs {
+        Some(debs) => scst::built(debs).unwrap(),
+        None => image::find(Kind::Default).unwrap(),
+    };
     let _turn = image::turn();
     let boot = image::boot(&path, Firmware::Bios, Bus::Usb);
     let dir = tempfile::tempdir().unwrap();
     let guest = image::up(machine(&path, dir.path()), &boot).unwrap();
     let b = Box { guest: &guest, checks: std::cell::Cell::new(0) };
-    if std::env::var_os("ESOS_IMAGE").is_some() {
+    if ["ESOS_IMAGE", "ESOS_SCST_IMAGE"].iter().any(|name| std::env::var_os(name).is_some()) {
         // The image may be older than the program.
         guest.write_file("/usr/sbin/esos-raid", &std::fs::read(program).unwrap()).unwrap();
         b.sh("chmod 755 /usr/sbin/esos-raid");
@@ -283,6 +349,9 @@ fn md_through_its_life() {
     b.sh("echo 200000 >/proc/sys/dev/raid/speed_limit_min; true");
     controllers(&b);
     refusals(&b);
+    if debs.is_some() {
+        served(&b);
+    }
     levels(&b);
 
     // One that stays, so that the others' absence after a reboot says something.
