@@ -1,8 +1,8 @@
 //! A directory of this machine.
-use crate::{AttrError, AttrOp, AttrTree, Entry, Kind};
+use crate::{AttrError, AttrOp, AttrTree, Entry, Kind, Look};
 use nix::errno::Errno;
 use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 
@@ -40,11 +40,9 @@ fn error(path: &str, op: AttrOp) -> impl Fn(io::Error) -> AttrError {
 
 impl AttrTree for HostTree {
     fn read(&self, path: &str) -> Result<String, AttrError> {
-        let bytes = fs::read(self.path(path, &AttrOp::Read)?).map_err(error(path, AttrOp::Read))?;
-        Ok(match String::from_utf8(bytes) {
-            Ok(text) => text,
-            Err(e) => String::from_utf8_lossy(e.as_bytes()).into_owned(),
-        })
+        let error = error(path, AttrOp::Read);
+        let mut file = fs::File::open(self.path(path, &AttrOp::Read)?).map_err(&error)?;
+        whole(&mut file).map_err(&error)
     }
 
     fn write(&self, path: &str, value: &str) -> Result<(), AttrError> {
@@ -88,6 +86,38 @@ impl AttrTree for HostTree {
         let meta = fs::metadata(self.path(path, &op)?).map_err(error(path, op))?;
         Ok(Some(meta.permissions().mode() & 0o7777))
     }
+
+    fn look(&self, path: &str) -> Result<Look, AttrError> {
+        let error = error(path, AttrOp::Read);
+        let Ok(mut file) = fs::File::open(self.path(path, &AttrOp::Read)?) else {
+            // Not there, or there to be written only.
+            let mode = self.mode(path)?;
+            let readable = mode.is_none_or(|m| m & 0o444 != 0);
+            return Ok(Look { mode, value: readable.then(|| self.read(path)) });
+        };
+        let mode = file.metadata().map_err(&error)?.permissions().mode() & 0o7777;
+        let value = (mode & 0o444 != 0).then(|| whole(&mut file).map_err(&error));
+        Ok(Look { mode: Some(mode), value })
+    }
+}
+
+/// What a file has from here on. The kernel gives an attribute of less than a page with one read.
+fn whole(file: &mut fs::File) -> io::Result<String> {
+    let mut page = [0; 4096];
+    let first = loop {
+        match file.read(&mut page) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            other => break other?,
+        }
+    };
+    let mut bytes = page.get(..first).unwrap_or_default().to_vec();
+    if first == page.len() {
+        file.read_to_end(&mut bytes)?;
+    }
+    Ok(match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(e) => String::from_utf8_lossy(e.as_bytes()).into_owned(),
+    })
 }
 
 #[cfg(test)]
@@ -108,6 +138,22 @@ mod tests {
         assert_eq!(kinds, [("d".into(), Kind::Dir), ("l".into(), Kind::Link)]);
         assert!(tree.write("d/none", "x").unwrap_err().is_not_found());
         assert_eq!(tree.read("../etc/passwd").unwrap_err().errno_name(), "EINVAL");
+    }
+
+    #[test]
+    fn a_look_is_mode_and_value_in_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let long = "x".repeat(3 * 4096 + 7);
+        for (name, text, mode) in [("a", "1\n", 0o644), ("long", long.as_str(), 0o444), ("w", "old", 0o200)] {
+            fs::write(dir.path().join(name), text).unwrap();
+            fs::set_permissions(dir.path().join(name), fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let tree = HostTree::new(dir.path());
+        assert_eq!(tree.look("a"), Ok(Look { mode: Some(0o644), value: Some(Ok("1\n".to_owned())) }));
+        assert_eq!(tree.look("long"), Ok(Look { mode: Some(0o444), value: Some(Ok(long.clone())) }));
+        assert_eq!(tree.read("long"), Ok(long));
+        assert_eq!(tree.look("w"), Ok(Look { mode: Some(0o200), value: None }));
+        assert!(tree.look("none").unwrap_err().is_not_found());
     }
 
     #[test]

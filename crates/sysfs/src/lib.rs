@@ -76,6 +76,26 @@ pub trait AttrTree {
         let _unknown = path;
         Ok(None)
     }
+
+    /// The permission bits of an attribute and its value, as [`mode`](Self::mode) and [`read`](Self::read)
+    /// have them; what nobody may read has no value. A tree of the machine opens the attribute once for both.
+    ///
+    /// # Errors
+    /// The errno of asking for the bits, or, inside, of reading.
+    fn look(&self, path: &str) -> Result<Look, AttrError> {
+        let mode = self.mode(path)?;
+        let value = if mode.is_none_or(|m| m & 0o444 != 0) { Some(self.read(path)) } else { None };
+        Ok(Look { mode, value })
+    }
+}
+
+/// An attribute's permission bits and value, of one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    /// The permission bits (`0o444`), or `None` where the tree does not know.
+    pub mode: Option<u32>,
+    /// What reading it gave; `None` where the bits let nobody read.
+    pub value: Option<Result<String, AttrError>>,
 }
 
 impl<T: AttrTree + ?Sized> AttrTree for &T {
@@ -93,5 +113,8 @@ impl<T: AttrTree + ?Sized> AttrTree for &T {
     }
     fn mode(&self, path: &str) -> Result<Option<u32>, AttrError> {
         (**self).mode(path)
+    }
+    fn look(&self, path: &str) -> Result<Look, AttrError> {
+        (**self).look(path)
     }
 }
