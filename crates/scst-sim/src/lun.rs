@@ -73,6 +73,8 @@ impl State {
     fn insert_lun(&mut self, dir: &str, lun: u64, device: &str, read_only: u64) {
         let path = format!("{dir}/{lun}");
         let up = "../".repeat(path.split('/').count());
+        // Every LUN of a device that is read-only is.
+        let read_only = read_only | u64::from(self.tree.value(&format!("devices/{device}/read_only")) == "1");
         self.tree.dir(&path);
         self.tree.link(format!("{path}/device"), format!("{up}devices/{device}"));
         self.tree.attr(format!("{path}/read_only"), 0o444, keyed(read_only, 0));
@@ -130,8 +132,7 @@ impl State {
         if self.tree.is_dir(COPY_LUNS) {
             let lun = self.next_copy_lun;
             self.next_copy_lun = lun.saturating_add(1);
-            let read_only = u64::from(self.tree.value(&format!("devices/{device}/read_only")) == "1");
-            self.insert_lun(COPY_LUNS, lun, device, read_only);
+            self.insert_lun(COPY_LUNS, lun, device, 0);
             self.follow_luns(COPY_LUNS);
         }
     }

@@ -178,3 +178,19 @@ fn attributes_of_one_value_compare_as_the_kernel_reads_them() {
     let wanted = config("setup_id 16\nTARGET_DRIVER iscsi {\n\tTARGET t {\n\t\taddr_method FLAT\n\t}\n}\n");
     assert!(plan(&live(&sim), &wanted, &Policy::default()).is_empty());
 }
+
+#[test]
+fn luns_of_a_read_only_device_follow_it() {
+    let sim = sim();
+    let conf = |flag: u8, lun: &str| {
+        format!(
+            "HANDLER vdisk_fileio {{\n\tDEVICE d {{\n\t\tfilename /disks/f1\n\t\tread_only {flag}\n\t}}\n}}\nTARGET_DRIVER iscsi {{\n\tTARGET t {{\n{lun}\t}}\n}}\n"
+        )
+    };
+    must(&sim, &conf(1, "\t\tLUN 0 d\n"));
+    assert_eq!(sim.read("targets/iscsi/t/luns/0/read_only").unwrap(), "1\n[key]\n");
+    assert!(plan(&live(&sim), &config(&conf(1, "\t\tLUN 0 d\n")), &Policy::default()).is_empty());
+    // The device is made anew; its LUN, which the file leaves out, is not read-only of itself.
+    must(&sim, &conf(0, ""));
+    assert_eq!(sim.read("targets/iscsi/t/luns/0/read_only").unwrap(), "0\n");
+}

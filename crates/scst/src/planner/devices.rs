@@ -41,19 +41,19 @@ impl Planner<'_> {
     pub(super) fn replace_devices(&mut self) {
         for (handler, wanted) in self.wanted.handlers.clone() {
             for (name, device) in &wanted.devices {
-                let Some(live) = self.live.devices.get(name).cloned() else { continue };
-                let path = path(&handler, name);
-                if !self.selected(&path) {
+                let Some(live) = self.live.devices.get(name) else { continue };
+                if !self.selected(&path(&handler, name)) {
                     continue;
                 }
                 let Some(now) = live.handler.clone() else { continue };
                 let why = if now == handler {
-                    self.only_by_new(&handler, &live, device)
+                    self.only_by_new(&handler, live, device)
                         .map(|n| format!("`{n}` can only be given to a new device"))
                 } else {
                     Some(format!("the device belongs to handler {now}"))
                 };
                 if let Some(why) = why {
+                    let live = live.clone();
                     self.make_anew(&now, &handler, name, &live, &why);
                 }
             }
@@ -96,13 +96,15 @@ impl Planner<'_> {
                 wanted.attributes.set(attribute, value.expose());
             }
         }
+        let read_only = text(&live.attributes, "read_only") == "1";
         for (driver, targets) in &self.live.drivers {
             for (target, live) in targets.targets.iter().filter(|_| driver.as_str() != "copy_manager") {
                 let keep = |luns: &std::collections::BTreeMap<_, crate::live::LiveLun>| {
                     let mine = luns.iter().filter(|(_, l)| l.device == *name);
                     let map = |l: &crate::live::LiveLun| {
                         let mut attributes = Attributes::new();
-                        if text(&l.attributes, "read_only") == "1" {
+                        // A LUN of a read-only device is read-only without having been made so.
+                        if text(&l.attributes, "read_only") == "1" && !read_only {
                             attributes.set("read_only", "1");
                         }
                         LunMap { device: name.clone(), attributes }
@@ -257,11 +259,17 @@ impl Planner<'_> {
                 |op| op,
             );
             for (name, device) in &wanted.devices {
-                match self.live.devices.get(name).cloned() {
+                match self.live.devices.get(name) {
                     Some(now) if now.handler.as_ref() == Some(&handler) => {
-                        self.change_device(&handler, name, &now, device);
+                        if Self::differs(now, device) {
+                            let now = now.clone();
+                            self.change_device(&handler, name, &now, device);
+                        }
                     }
-                    now => self.add_device(&handler, &live, name, now.as_ref(), device),
+                    now => {
+                        let now = now.cloned();
+                        self.add_device(&handler, &live, name, now.as_ref(), device);
+                    }
                 }
             }
         }
@@ -326,6 +334,14 @@ impl Planner<'_> {
             Some(f) if !f.starts_with('/') => Some(format!("`{f}` is no absolute path")),
             _ => None,
         }
+    }
+
+    /// Whether any attribute that a device is wanted to have is not what it has now.
+    fn differs(now: &LiveDevice, wanted: &Device) -> bool {
+        wanted.attributes.iter().any(|(name, values)| {
+            let now = now.attributes.get(name).and_then(|a| a.value.as_ref());
+            values.first().is_some_and(|wanted| now.is_none_or(|now| !same(now.expose(), wanted.expose())))
+        })
     }
 
     fn change_device(&mut self, handler: &HandlerName, name: &DeviceName, now: &LiveDevice, device: &Device) {

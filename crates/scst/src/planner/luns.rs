@@ -6,9 +6,10 @@ use crate::live::{LiveAttr, LiveLun};
 use crate::mgmt::{Command, Parameters};
 use crate::model::LunMap;
 use crate::name::{DeviceName, DriverName, GroupName, TargetName};
-use crate::plan::{Action, Class, Step, Write};
+use crate::path::ObjectPath;
+use crate::plan::{Action, Class, Operation, Step, Write};
 use esos_units::Lun;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Where LUNs are: a target's own, or a group's.
 #[derive(Clone, Copy)]
@@ -106,9 +107,30 @@ impl Planner<'_> {
         })
     }
 
+    /// Whether a device takes no writes, whatever its LUNs say.
+    fn is_read_only(&self, device: &DeviceName) -> bool {
+        let live = self.live.devices.get(device).map(|d| text(&d.attributes, "read_only"));
+        let wanted = self.wanted.handlers.values().find_map(|h| h.devices.get(device));
+        let wanted = wanted.and_then(|d| d.attributes.get("read_only")).map(Value::expose);
+        wanted.or(live).is_some_and(|v| !v.is_empty() && !same(v, "0"))
+    }
+
+    fn shown_by_themselves(&mut self, at: Place<'_>) -> BTreeSet<DeviceName> {
+        let made = |op: &Operation| match op.path.parse() {
+            Ok(ObjectPath::Device(_, name)) if op.action == Action::Add => Some(name),
+            _ => None,
+        };
+        let mut shown: BTreeSet<DeviceName> = self.operations.iter().filter_map(|(_, o)| made(o)).collect();
+        shown.extend(self.luns_at(at).into_iter().flat_map(|l| l.values()).map(|l| l.device.clone()));
+        shown
+    }
+
     pub(super) fn luns(&mut self, at: Place<'_>, wanted: &BTreeMap<Lun, LunMap>) {
         let automatic = at.driver.as_str() == "copy_manager";
         let mgmt = at.mgmt();
+        // copy_manager numbers its LUNs itself; which devices it has is what counts. A device that is made
+        // in this plan gets its LUN there by itself.
+        let mut shown = if automatic { self.shown_by_themselves(at) } else { BTreeSet::new() };
         for (lun, map) in wanted {
             let path = format!("{}/lun/{lun}", at.path());
             // A SCSI device that no handler has taken cannot be shown.
@@ -124,30 +146,23 @@ impl Planner<'_> {
                 continue;
             }
             let read_only = read_only_of(map);
-            let used = self.users_at(at);
-            let live = self.luns_at(at).map(|l| l.clone()).unwrap_or_default();
-            // copy_manager numbers its LUNs itself; which devices it has is what counts. A device that is
-            // made in this plan gets its LUN there by itself.
-            if automatic {
-                let new = self.operations.iter().any(|(p, o)| {
-                    *p == Phase::Devices
-                        && o.action == Action::Add
-                        && o.path.rsplit('/').next() == Some(map.device.as_str())
-                });
-                if new || live.values().any(|l| l.device == map.device) {
-                    continue;
-                }
+            if automatic && shown.contains(&map.device) {
+                continue;
             }
-            let (op, command, undo) = match live.get(lun) {
+            let live = self.luns_at(at).and_then(|l| l.get(lun)).cloned();
+            let (op, command, undo) = match live {
                 None => (Op::new(&path, Action::Add), add(&map.device, *lun, read_only), del(*lun)),
                 Some(now) => {
                     let now_read_only = text(&now.attributes, "read_only") == "1";
-                    if now.device == map.device && now_read_only == read_only {
+                    // The kernel shows every LUN of a device that is read-only as read-only.
+                    let same_way = now_read_only == read_only || self.is_read_only(&map.device);
+                    if now.device == map.device && same_way {
                         continue;
                     }
                     if automatic {
                         continue;
                     }
+                    let used = self.users_at(at);
                     let mut op = Op::new(&path, Action::Change);
                     if now.device != map.device {
                         op = op.class(Class::Disruptive, format!("LUN {lun} leads to {} now", now.device));
@@ -168,6 +183,7 @@ impl Planner<'_> {
                 undo: vec![Write::command(mgmt.clone(), &undo)],
             };
             self.push(Phase::Luns, op, vec![step]);
+            shown.insert(map.device.clone());
             if self.selected(&path) {
                 let value = Value::of("read_only", if read_only { "1" } else { "0" });
                 let attr = LiveAttr { value: Some(value), key: read_only, writable: false };
