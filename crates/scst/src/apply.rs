@@ -59,8 +59,6 @@ pub struct Report {
     pub operations: usize,
     /// Writes made for them.
     pub writes: usize,
-    /// Fingerprint of the state now.
-    pub fingerprint: String,
     /// What is still pending.
     pub pending: usize,
 }
@@ -144,8 +142,8 @@ pub enum StepError {
 /// Carries out a plan that [`plan`](crate::plan) made for this state of this tree.
 ///
 /// Every write is made exactly once; where SCST answers `EAGAIN` the result is taken from
-/// `last_sysfs_mgmt_res`. After the last write the state is read again and must leave nothing to do. The
-/// caller holds the lock against other managers, and has observed `live` since it took it.
+/// `last_sysfs_mgmt_res`. After the last write all that the plan touched is read again and must leave nothing
+/// to do. The caller holds the lock against other managers, and has observed `live` since it took it.
 ///
 /// # Errors
 /// [`ApplyError`]; see there for what was written in each case.
@@ -159,12 +157,12 @@ pub fn apply(
     journal: &mut dyn Journal,
 ) -> Result<Report, ApplyError> {
     allowed(planned, options)?;
-    if live.fingerprint() != planned.base {
-        return Err(ApplyError::Changed);
-    }
     let mut executor = Executor::new(tree, journal);
     if planned.is_empty() {
-        return Ok(executor.report(planned, planned.base.clone()));
+        return Ok(executor.report(planned));
+    }
+    if live.fingerprint() != planned.base {
+        return Err(ApplyError::Changed);
     }
     let suspended = match options.suspend {
         // Somebody who has suspended SCST already wants it so.
@@ -179,10 +177,11 @@ pub fn apply(
     let outcome =
         outcome.and_then(|()| resumed.map_err(|e| (planned.steps().count(), "suspend <- -1".to_owned(), e)));
     let outcome = outcome.and_then(|()| {
-        executor.verify(wanted, policy).map_err(|e| (planned.steps().count(), "verification".to_owned(), e))
+        let verified = executor.verify(live, planned, wanted, policy);
+        verified.map_err(|e| (planned.steps().count(), "verification".to_owned(), e))
     });
     match outcome {
-        Ok(live) => Ok(executor.report(planned, live.fingerprint())),
+        Ok(()) => Ok(executor.report(planned)),
         Err((step, write, source)) => {
             let mut left = executor.roll_back(&planned.base, Some(live));
             if suspended && !executor.is_running() {

@@ -3,9 +3,9 @@ use crate::apply::{Journal, Report, StepError};
 use crate::live::Live;
 use crate::mgmt::Command;
 use crate::model::Config;
-use crate::observe::observe;
+use crate::observe::{observe, observe_touched};
 use crate::plan::{Plan, Write};
-use crate::planner::{Policy, plan};
+use crate::planner::{Policy, way};
 use esos_sysfs::{AttrError, AttrOp, AttrTree};
 
 pub(crate) struct Executor<'a> {
@@ -89,10 +89,17 @@ impl<'a> Executor<'a> {
         self.tree.read("suspend").is_ok_and(|text| matches!(text.trim(), "0" | ""))
     }
 
-    pub(crate) fn verify(&self, wanted: &Config, policy: &Policy) -> Result<Live, StepError> {
-        let live = observe(self.tree).map_err(StepError::Observe)?;
-        let planned = plan(&live, wanted, policy);
-        let Some(op) = planned.operations.first() else { return Ok(live) };
+    /// Reads again what the plan touched; nothing must be left to do then.
+    pub(crate) fn verify(
+        &self,
+        before: &Live,
+        planned: &Plan,
+        wanted: &Config,
+        policy: &Policy,
+    ) -> Result<(), StepError> {
+        let live = observe_touched(self.tree, before, planned, wanted).map_err(StepError::Observe)?;
+        let planned = way(live, wanted, policy);
+        let Some(op) = planned.operations.first() else { return Ok(()) };
         let first = [Some(op.path.as_str()), op.attribute.as_deref()];
         let first = first.into_iter().flatten().collect::<Vec<_>>().join(" ");
         Err(StepError::NotReached { count: planned.operations.len(), first })
@@ -139,11 +146,10 @@ impl<'a> Executor<'a> {
         name == "OutgoingUser" && self.tree.read(&format!("{driver}{path}")).is_ok()
     }
 
-    pub(crate) fn report(&self, planned: &Plan, fingerprint: String) -> Report {
+    pub(crate) fn report(&self, planned: &Plan) -> Report {
         Report {
             operations: planned.operations.len(),
             writes: self.done.len(),
-            fingerprint,
             pending: planned.pending.len(),
         }
     }

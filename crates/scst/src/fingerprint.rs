@@ -87,7 +87,9 @@ struct Lines(String);
 
 impl Lines {
     fn line(&mut self, at: &str, name: &str, value: &str) {
-        self.0.push_str(&format!("{at}\t{name}\t{value}\n"));
+        for part in [at, "\t", name, "\t", value, "\n"] {
+            self.0.push_str(part);
+        }
     }
 
     fn attributes(&mut self, at: &str, attributes: &LiveAttrs) {

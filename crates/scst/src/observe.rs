@@ -1,4 +1,8 @@
 //! From SCST's tree to [`Live`], in one scan.
+mod touched;
+
+pub(crate) use touched::observe_touched;
+
 use crate::attr::Attr;
 use crate::attributes::Value;
 use crate::live::{
@@ -83,6 +87,11 @@ fn last(target: &str) -> &str {
     target.rsplit('/').next().unwrap_or(target)
 }
 
+/// Whether a directory of a session is one of its LUNs.
+fn is_lun(name: &str) -> bool {
+    name.strip_prefix("lun").is_some_and(|n| n.parse::<Lun>().is_ok())
+}
+
 /// Names behind `…parameters available:` in a `mgmt` help text.
 fn listed(help: &str, head: &str) -> BTreeSet<String> {
     let Some((_, rest)) = help.split_once(head) else { return BTreeSet::new() };
@@ -109,8 +118,17 @@ impl Scan<'_> {
         path: &str,
         read: impl Fn(&str) -> Result<T, ObserveError>,
     ) -> Result<BTreeMap<N, T>, ObserveError> {
+        Self::each_of(path, &self.list(path)?, read)
+    }
+
+    /// The objects among the entries of a directory.
+    fn each_of<N: FromStr<Err = NameError> + Ord, T>(
+        path: &str,
+        entries: &[Entry],
+        read: impl Fn(&str) -> Result<T, ObserveError>,
+    ) -> Result<BTreeMap<N, T>, ObserveError> {
         let mut objects = BTreeMap::new();
-        for entry in self.list(path)?.into_iter().filter(|e| e.kind == Kind::Dir) {
+        for entry in entries.iter().filter(|e| e.kind == Kind::Dir) {
             let path = join(path, &entry.name);
             objects.insert(Self::name(&path, &entry.name)?, read(&path)?);
         }
@@ -130,19 +148,26 @@ impl Scan<'_> {
     fn attributes(&self, path: &str, entries: &[Entry]) -> Result<LiveAttrs, ObserveError> {
         let mut attributes = LiveAttrs::new();
         for entry in entries.iter().filter(|e| e.kind == Kind::Attr && e.name != "mgmt") {
-            let path = join(path, &entry.name);
-            let mode = self.tree.mode(&path).map_err(|source| ObserveError::Tree { source })?;
-            let readable = mode.is_none_or(|m| m & 0o444 != 0);
-            let read = if readable { self.read(&path).ok() } else { None };
-            let attr = read.map(|text| Attr::parse(&text));
-            let live = LiveAttr {
-                key: attr.as_ref().is_some_and(|a| a.key),
-                value: attr.map(|a| Value::of(&entry.name, a.value)),
-                writable: mode.is_none_or(|m| m & 0o222 != 0),
-            };
-            attributes.insert(entry.name.clone(), live);
+            let live = self.attribute(path, &entry.name);
+            attributes.insert(entry.name.clone(), live.map_err(|source| ObserveError::Tree { source })?);
         }
         Ok(attributes)
+    }
+
+    /// One attribute; an error only where it is not there.
+    fn attribute(&self, path: &str, name: &str) -> Result<LiveAttr, AttrError> {
+        let path = join(path, name);
+        let look = self.tree.look(&path)?;
+        let text = match look.value {
+            Some(Err(e)) if e.is_again() => self.read(&path).ok(),
+            other => other.and_then(Result::ok),
+        };
+        let attr = text.map(|text| Attr::parse(&text));
+        Ok(LiveAttr {
+            key: attr.as_ref().is_some_and(|a| a.key),
+            value: attr.map(|a| Value::of(name, a.value)),
+            writable: look.mode.is_none_or(|m| m & 0o222 != 0),
+        })
     }
 
     fn help(&self, path: &str, entries: &[Entry]) -> Option<String> {
@@ -189,7 +214,7 @@ impl Scan<'_> {
             driver_attributes: listed(&help, "The following target driver attributes available:"),
             target_attributes: listed(&help, "The following target attributes available:"),
             has_mgmt,
-            targets: self.each(path, |path| self.target(path))?,
+            targets: Self::each_of(path, &entries, |path| self.target(path))?,
         })
     }
 
@@ -260,6 +285,8 @@ impl Scan<'_> {
                     let group = target.split_once("ini_groups/").and_then(|(_, rest)| rest.split('/').next());
                     session.group = group.map(str::to_owned);
                 }
+                // `lun0` and the like, `latency`: what the session sees and did, no connections of it.
+                Kind::Dir if is_lun(&entry.name) || entry.name == "latency" => {}
                 Kind::Dir if self.list(&path)?.iter().any(|e| e.name == "cid") => {
                     session.connections.push(entry.name.clone());
                 }

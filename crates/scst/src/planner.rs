@@ -62,8 +62,13 @@ enum Phase {
 /// or would not survive is [`Class::Blocked`] with the reason.
 #[must_use]
 pub fn plan(live: &Live, wanted: &Config, policy: &Policy) -> Plan {
+    Plan { base: live.fingerprint(), ..way(live.clone(), wanted, policy) }
+}
+
+/// A plan without the fingerprint of its start.
+pub(crate) fn way(live: Live, wanted: &Config, policy: &Policy) -> Plan {
     let mut planner = Planner {
-        live: live.clone(),
+        live,
         wanted: wanted.clone(),
         policy,
         only: policy.only.iter().map(String::as_str).collect(),
@@ -80,7 +85,7 @@ pub fn plan(live: &Live, wanted: &Config, policy: &Policy) -> Plan {
     let mut operations = planner.operations;
     operations.sort_by_key(|(phase, _)| *phase);
     Plan {
-        base: live.fingerprint(),
+        base: String::new(),
         operations: operations.into_iter().map(|(_, op)| op).collect(),
         pending: planner.pending,
         unmanaged: planner.unmanaged,

@@ -156,7 +156,7 @@ impl<'f> Store<'f> {
             }
         };
         match confirm {
-            Some(by) => self.wait_for_confirmation(&record, by, &report.fingerprint)?,
+            Some(by) => self.wait_for_confirmation(&record, by)?,
             None => {
                 self.stage(Stage::Applied)?;
                 self.keep(&record)?;

@@ -4,7 +4,7 @@ use super::luns::Place;
 use super::{Op, Phase, Planner, sessions_text, users};
 use crate::live::{LiveAttrs, LiveGroup, LiveTarget};
 use crate::mgmt::Command;
-use crate::name::{AluaGroupName, DriverName, GroupName, TargetName};
+use crate::name::{AluaGroupName, DeviceName, DriverName, GroupName, TargetName};
 use crate::plan::{Action, Class, Step, Write};
 
 /// Writes that give an object its saved attributes back; `several` go through `mgmt`.
@@ -38,11 +38,12 @@ impl Planner<'_> {
                 self.prune_target(driver, &name, &live);
             }
         }
-        for (name, device) in self.live.devices.clone() {
-            let Some(handler) = device.handler else { continue };
-            let wanted = self.wanted.handlers.values().any(|h| h.devices.contains_key(&name));
+        let wanted = |name: &DeviceName| self.wanted.handlers.values().any(|h| h.devices.contains_key(name));
+        let devices = self.live.devices.iter().filter(|(name, _)| !wanted(name));
+        let devices: Vec<_> = devices.filter_map(|(n, d)| Some((n.clone(), d.handler.clone()?))).collect();
+        for (name, handler) in devices {
             let path = super::devices::path(&handler, &name);
-            if !wanted && self.goes(&path) {
+            if self.goes(&path) {
                 self.remove_device(&handler, &name, None);
             }
         }

@@ -12,8 +12,6 @@ pub(super) struct Pending {
     record: Record,
     /// Seconds since boot.
     by: u64,
-    /// Fingerprint of the state that waits.
-    after: String,
     /// It was confirmed; only keeping it may be left.
     confirmed: bool,
 }
@@ -28,13 +26,8 @@ pub struct Waiting {
 }
 
 impl Store<'_> {
-    pub(super) fn wait_for_confirmation(
-        &self,
-        record: &Record,
-        by: u64,
-        after: &str,
-    ) -> Result<(), StoreError> {
-        let pending = Pending { record: record.clone(), by, after: after.to_owned(), confirmed: false };
+    pub(super) fn wait_for_confirmation(&self, record: &Record, by: u64) -> Result<(), StoreError> {
+        let pending = Pending { record: record.clone(), by, confirmed: false };
         self.replace(PENDING, &pending)
     }
 
