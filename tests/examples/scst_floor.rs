@@ -3,11 +3,12 @@
 //!
 //! `apply LIST [SECONDS]` writes the lines `FILE<TAB>VALUE` of a list, in a suspend window of that many
 //! seconds; `read` reads every attribute once; `dump` prints them, without what counts and what depends on
-//! the order of making. Uses nothing but the standard library, so `rustc` alone builds it.
+//! the order of making; `time FILE COMMAND…` runs a command and adds the seconds that it took to a file. Uses nothing but the standard library, so `rustc` alone builds it.
 #![expect(clippy::print_stdout, reason = "a program of its own, whose output the test reads")]
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 const ROOT: &str = "/sys/kernel/scst_tgt";
@@ -28,10 +29,19 @@ fn main() -> io::Result<()> {
             dump(Path::new(ROOT), "", &mut out)?;
             return out.flush();
         }
-        _ => return Err(io::Error::other("apply LIST [SECONDS] | read | dump")),
+        [_, "time", file, command, words @ ..] => return time(file, command, words),
+        _ => return Err(io::Error::other("apply LIST [SECONDS] | read | dump | time FILE COMMAND…")),
     }
     println!("{:.4}", start.elapsed().as_secs_f64());
     Ok(())
+}
+
+fn time(file: &str, command: &str, words: &[&str]) -> io::Result<()> {
+    let start = Instant::now();
+    let status = Command::new(command).args(words).status()?;
+    let took = start.elapsed().as_secs_f64();
+    writeln!(fs::OpenOptions::new().append(true).create(true).open(file)?, "{took:.4}")?;
+    if status.success() { Ok(()) } else { Err(io::Error::other(format!("{command} ended with {status}"))) }
 }
 
 fn write(file: &str, value: &str) -> io::Result<()> {

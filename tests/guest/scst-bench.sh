@@ -28,10 +28,7 @@ clear() {
 took() { # name, command: seconds into a file
   name=$1
   shift
-  read -r begin _ </proc/uptime
-  "$@" >out.txt 2>&1 || echo "$name failed: $(tail -n 1 out.txt)"
-  read -r end _ </proc/uptime
-  awk "BEGIN { print $end - $begin }" >>"$name.t"
+  "$floor" time "$name.t" "$@" >out.txt 2>&1 || echo "$name failed: $(tail -n 1 out.txt)"
 }
 median() { sort -n "$1.t" 2>/dev/null | awk '{ v[NR] = $1 } END { if (NR) print v[int((NR + 1) / 2)]; else print "-" }'; }
 

@@ -11,7 +11,23 @@ for n in 0 1 2 3 4 5 6 7; do
   [ -e /data/f$n ] || { mkdir -p /data && truncate -s 16M /data/f$n; }
 done
 
+# Nothing configured. copy_manager numbers the LUNs that it makes on and on, and scstadmin adds those of a file
+# that have another number now (scstadmin, addLun), which the kernel refuses for a device that is read-only
+# (scst_cm_on_add_lun); as at boot, where such files are read, the count then starts anew.
 clear() {
+  if [ -n "$anew" ]; then
+    service scst stop >clear.out 2>&1
+    # iscsi_scst needs a moment until its last thread has ended.
+    for module in isert_scst iscsi_scst scst_vdisk scst; do
+      for try in 1 2 3 4 5 6 7 8 9 10; do
+        [ -d "/sys/module/$module" ] || break
+        rmmod "$module" 2>>clear.out || sleep 1
+      done
+    done
+    [ ! -d /sys/module/scst ] && service scst start >>clear.out 2>&1 && return 0
+    echo "cannot start anew: $(tail -n 1 clear.out)"
+    return 1
+  fi
   esos-scst apply empty.conf --allow-empty --prune --allow-disruptive --yes --no-persist --wait 60 >clear.out 2>&1 ||
     { echo "cannot clear: $(tail -n 1 clear.out)"; return 1; }
   echo 0 >/sys/kernel/scst_tgt/targets/iscsi/enabled
@@ -23,11 +39,12 @@ ours() { # file, name
   $floor dump >"$2.tree"
 }
 theirs() { # file, name
-  perl "$perl" -config "$1" -force -noprompt >"$2.out" 2>&1 || { echo "theirs: $(grep -m 1 FATAL "$2.out")"; return 1; }
+  perl "$perl" -config "$1" -force -noprompt >"$2.out" 2>&1 || { echo "theirs: $(grep -A 2 -m 1 FATAL "$2.out" | tr -s '\n\t' ' ')"; return 1; }
   $floor dump >"$2.tree"
 }
 one() {
   n=$1
+  anew=$(grep -m 1 -w 'read_only 1' "$n.conf")
   clear && ours "$n.conf" a || return 1
   # Written by us, applied by both.
   esos-scst save --stdout >"$n.ours" 2>save.out || { echo "save: $(grep -m 1 . save.out)"; return 1; }

@@ -1,5 +1,5 @@
 //! Real SCST in a box: applied, served, refused, late devices, a power cut; the peers in the same run.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test fails by panicking")]
 use esos_tests::scst::{self, CONF, INITIATOR, TARGET, failures, nothing_to_do, told};
 use esos_tests::{Level, allowed, image, scst_conf};
 use esos_units::Bytes;
@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const LONG: Duration = Duration::from_secs(3 * 3600);
+/// How often a test that failed on our configuration alone is tried on scstadmin's.
+const RACES: usize = 10;
 
 /// The box: its stick, a disk for blockio, and one that comes late.
 fn machine(image: &Path, dir: &Path) -> Machine {
@@ -130,9 +132,7 @@ fn late(guest: &Guest) {
 fn power_cut(guest: Guest, image: &Path, dir: &Path) {
     if let Err(why) = told(&guest, "esos-conf sync", MINUTE * 2) {
         let facts = "cat /run/esos/boot.json; esos-conf status; blkid; ls -l /dev/disk/by-partlabel";
-        println!("{}", guest.run(facts).unwrap().text());
-        println!("the first boot did not restore what was empty: {why}");
-        told(&guest, "esos-conf sync --yes", MINUTE * 2).unwrap();
+        panic!("{why}\n{}", guest.run(facts).unwrap().text());
     }
     guest.cut_power();
     let guest = up(image, dir);
@@ -167,14 +167,20 @@ fn scst_like_its_peers() {
     guest.write_file("/root/bench.sh", include_bytes!("../guest/scst-bench.sh")).unwrap();
     told(&guest, "chmod +x /root/scst_floor; mkdir -p /root/cases; rm -f /etc/scst.conf", MINUTE).unwrap();
 
+    let tests = |which: &str| {
+        let url = url("0123456789ab", 0);
+        let run = format!(
+            "iscsi-test-cu -i {INITIATOR} -I iqn.2026-11.org.example:init2 --dataloss --allow-sanitize -t {which} '{url}'"
+        );
+        let log =
+            guest.run_within(&format!("{run} >/root/cu.log 2>&1; cat /root/cu.log"), LONG).unwrap().text();
+        assert!(log.contains("Suite: "), "{log}");
+        log
+    };
     let suite = |apply: &str| {
         told(&guest, "rm -f /data/f1; truncate -s 64M /data/f1", MINUTE).unwrap();
         told(&guest, apply, MINUTE * 5).unwrap();
-        let command = format!(
-            "iscsi-test-cu -i {INITIATOR} -I iqn.2026-11.org.example:init2 --dataloss --allow-sanitize '{}' >/root/cu.log 2>&1; cat /root/cu.log",
-            url("0123456789ab", 0)
-        );
-        let log = guest.run_within(&command, LONG).unwrap().text();
+        let log = tests("ALL");
         log.lines().filter(|l| l.contains("tests ")).for_each(|l| println!("{l}"));
         failures(&log)
     };
@@ -182,10 +188,16 @@ fn scst_like_its_peers() {
     let clear = "echo '# nothing' >/root/e.conf; esos-scst apply /root/e.conf --allow-empty --prune --allow-disruptive --yes --no-persist";
     let theirs = suite(&format!("{clear} && perl /root/scstadmin.pl -config /root/t.conf -force -noprompt"));
     println!("iscsi-test-cu fails\n  on ours:   {}\n  on theirs: {}", ours.join(" "), theirs.join(" "));
+    // What races with the target's own threads fails on either now and then: it is excused only if it fails
+    // on scstadmin's configuration too, in this run.
+    let fails_there = |name: &&String| {
+        let tries = (1..=RACES).find(|_| failures(&tests(&format!("ALL.{name}"))).contains(name));
+        println!("{name} failed on ours alone; on theirs {tries:?} of {RACES} further tries failed first");
+        tries.is_some()
+    };
     let more: Vec<&String> = ours.iter().filter(|name| !theirs.contains(name)).collect();
-    // Tests that race with the target's own threads differ from run to run on either configuration.
-    let raced = |name: &&&String| name.starts_with("iSCSITMF.") || name.starts_with("Reserve6.");
-    assert!(more.iter().all(|n| raced(&n)), "only on ours: {more:?}");
+    let more: Vec<&&String> = more.iter().filter(|name| !fails_there(name)).collect();
+    assert!(more.is_empty(), "only on ours: {more:?}");
 
     let cases = std::env::var("ESOS_SCST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(20_u64);
     for n in 0..cases {
