@@ -11,7 +11,7 @@ use esos_agent::{Agent, Doors, call};
 use esos_cluster::{Action, OcfRequest};
 use esos_exec::HostRunner;
 use esos_hostfs::HostClock;
-use esos_sysfs::{AttrError, AttrTree, Entry, HostTree};
+use esos_sysfs::{AttrError, AttrOp, AttrTree, Entry, HostTree};
 use std::path::Path;
 struct Plain(HostTree, String);
 impl AttrTree for Plain {
@@ -26,6 +26,9 @@ impl AttrTree for Plain {
     }
     fn write(&self, p: &str, v: &str) -> Result<(), AttrError> {
         let old = self.0.read(p)?;
+        if p.ends_with("/active") && v == "1" && !primary() {
+            return Err(AttrError::new(p, AttrOp::Write(v.to_owned()), 30));
+        }
         let new = if p.ends_with("/block") {
             let n: u32 = old.split(' ').next().unwrap_or("0").trim().parse().unwrap_or(0);
             format!("{} 0\n", if v == "0" { n.saturating_sub(1) } else { n + 1 })
@@ -38,6 +41,14 @@ impl AttrTree for Plain {
         Ok(())
     }
 }
+/// DRBD lets nobody write who is not Primary; a tree of its own has no DRBD below it.
+fn primary() -> bool {
+    if std::env::var_os("ESOS_SIM_TREE").is_some() {
+        return true;
+    }
+    let out = std::process::Command::new("/usr/sbin/drbdadm").arg("role").output();
+    out.is_ok_and(|o| o.stdout.starts_with(b"Primary"))
+}
 fn main() {
     let a: Vec<String> = std::env::args().collect();
     let name = Path::new(&a[0]).file_name().unwrap().to_str().unwrap().to_owned();
@@ -47,9 +58,13 @@ fn main() {
         return;
     }
     let Ok(action) = a[1].parse::<Action>() else { std::process::exit(3) };
+    // A fault of the test.
+    while action == Action::Monitor && Path::new("/run/hang").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    }
     let request = OcfRequest::from_env(std::env::vars());
     let node = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap().trim().to_owned();
-    let dir = "/run/scst_tgt".to_owned();
+    let dir = std::env::var("ESOS_SIM_TREE").unwrap_or_else(|_| "/run/scst_tgt".to_owned());
     let tree = Plain(HostTree::new(&dir), dir);
     let doors = Doors {
         tree: &tree,

@@ -5,7 +5,7 @@ use crate::params::{BadParams, Params, is_true};
 use crate::run::{Outcome, run};
 use esos_cluster::{Action, OcfExit, OcfRequest};
 use esos_exec::{Cmd, Runner};
-use esos_hostfs::{Clock, LockGuard, lock};
+use esos_hostfs::{Clock, Files, HostFiles, LockGuard, lock};
 use esos_sysfs::AttrTree;
 use std::path::Path;
 use std::time::Duration;
@@ -179,12 +179,36 @@ fn alua<T: AttrTree, R: Runner, C: Clock>(
         if last.exit != OcfExit::Success {
             break;
         }
+        started(goal, params, doors, request, &mut last);
         if let Some(score) = score(goal) {
             let said = promotion_score(request, doors, score);
             host.log.extend(said);
         }
     }
     (last, host.log)
+}
+
+/// Ports that stand by with nothing open are the same whether a start left them so or the box's own file
+/// has them so when it boots. To a probe they run only after a start of this boot: Pacemaker would
+/// never call start else, and this box would never get a score. Nothing that serves rests on the mark, and a
+/// mark that is lost costs one more start, which changes nothing.
+fn started<T, R, C>(
+    goal: &Goal,
+    params: &Params,
+    doors: &Doors<'_, T, R, C>,
+    request: &OcfRequest,
+    last: &mut Outcome,
+) {
+    let files = HostFiles::new(doors.run_dir);
+    let mark = format!("/esos-agent-{}.started", params.device_group);
+    match goal {
+        Goal::Start => drop(files.replace(&mark, b"", 0o600)),
+        Goal::Stop => drop(files.remove(&mark)),
+        Goal::Monitor if request.is_probe() && files.stat(&mark).is_err() => {
+            *last = outcome(OcfExit::NotRunning);
+        }
+        _ => {}
+    }
 }
 
 /// How well this box would serve, after that.

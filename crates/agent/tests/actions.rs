@@ -19,6 +19,7 @@ fn request(more: &[(&str, &str)]) -> OcfRequest {
     let mut env = vec![
         ("OCF_RESKEY_device_group", "g"),
         ("OCF_RESKEY_CRM_meta_timeout", "1000"),
+        ("OCF_RESKEY_CRM_meta_interval", "10000"),
         ("OCF_RESKEY_drbd_resource", "r0"),
     ];
     env.extend(more);
@@ -44,11 +45,23 @@ fn output(text: &str) -> Output {
 
 fn go_with(tree: &dyn AttrTree, drbd: &str, agent: Agent, action: Action, more: &[(&str, &str)]) -> Outcome {
     let dir = tempfile::tempdir().unwrap();
+    go_in(dir.path(), tree, drbd, agent, action, more)
+}
+
+/// With a directory for locks and marks that is the same for several calls.
+fn go_in(
+    run_dir: &std::path::Path,
+    tree: &dyn AttrTree,
+    drbd: &str,
+    agent: Agent,
+    action: Action,
+    more: &[(&str, &str)],
+) -> Outcome {
     let mut runner = ScriptedRunner::new();
     for _ in 0..200 {
         runner = runner.answer("/usr/sbin/drbdsetup events2 --now r0", Ok(output(drbd)));
     }
-    let doors = Doors { tree: &tree, runner: &runner, clock: &HostClock, run_dir: dir.path(), node: "n1" };
+    let doors = Doors { tree: &tree, runner: &runner, clock: &HostClock, run_dir, node: "n1" };
     call(agent, action, &request(more), &doors).0
 }
 
@@ -126,6 +139,105 @@ fn absent_and_half_configured() {
     let half = Sim::new(Environment::default());
     half.write("device_groups/mgmt", "create g").unwrap();
     assert_eq!(answers(&half), [X::Installed, X::Success, X::NotRunning, X::Success, X::Generic, X::Success]);
+}
+
+/// A box whose own file has its ports stand by is not started by that; a start is known to later probes.
+#[test]
+fn a_probe_knows_what_was_started() {
+    let sim = sim();
+    let dir = tempfile::tempdir().unwrap();
+    let go = |action, interval| {
+        let more = [("OCF_RESKEY_CRM_meta_interval", interval)];
+        go_in(dir.path(), &sim, DRBD, Agent::ScstAlua, action, &more).exit
+    };
+    assert_eq!(go(Action::Monitor, "0"), OcfExit::NotRunning);
+    assert_eq!(go(Action::Start, "0"), OcfExit::Success);
+    assert_eq!(go(Action::Monitor, "0"), OcfExit::Success);
+    assert_eq!(go(Action::Promote, "0"), OcfExit::Success);
+    // What serves is told whatever the mark says.
+    std::fs::remove_file(dir.path().join("esos-agent-g.started")).unwrap();
+    assert_eq!(go(Action::Monitor, "0"), OcfExit::RunningPromoted);
+    assert_eq!(go(Action::Demote, "0"), OcfExit::Success);
+    assert_eq!(
+        (go(Action::Monitor, "0"), go(Action::Monitor, "10000")),
+        (OcfExit::NotRunning, OcfExit::Success)
+    );
+    assert_eq!((go(Action::Start, "0"), go(Action::Monitor, "0")), (OcfExit::Success, OcfExit::Success));
+    assert_eq!((go(Action::Stop, "0"), go(Action::Monitor, "0")), (OcfExit::Success, OcfExit::NotRunning));
+}
+
+/// The process is killed behind every step of promote and demote: the next monitor tells the truth, and the
+/// next action gets there.
+#[test]
+fn an_agent_that_is_killed_at_any_step() {
+    use esos_agent::{Drbd, Facts};
+    use esos_agent::{Goal, Next, Params, next, observe, perform};
+    let env = [("OCF_RESKEY_device_group".to_owned(), "g".to_owned())];
+    let params = Params::read(&OcfRequest::from_env(env), "n1").unwrap();
+    let look = |sim: &Sim| Facts { drbd: vec![Drbd::default()], ..observe(sim, &params) };
+    // Does that many steps and is gone; whether the goal was reached before.
+    let steps = |sim: &Sim, goal: &Goal, most: usize| {
+        for _ in 0..most {
+            match next(goal, &look(sim), &params) {
+                Next::Do(step) => perform(sim, &params, &step, &mut || true).unwrap(),
+                _ => return true,
+            }
+        }
+        matches!(next(goal, &look(sim), &params), Next::Done(_))
+    };
+    let mut kills = 0;
+    for goal in [Goal::Promote, Goal::Demote] {
+        for at in 0.. {
+            let fresh = || {
+                let sim = sim();
+                assert_eq!(go(&sim, Action::Start), OcfExit::Success);
+                if goal == Goal::Demote {
+                    assert_eq!(go(&sim, Action::Promote), OcfExit::Success);
+                }
+                sim
+            };
+            let killed = |sim: &Sim| steps(sim, &goal, at);
+            let sim = fresh();
+            let whole = killed(&sim);
+            kills += 1;
+            let open = sim.read("devices/d/active").unwrap().starts_with('1');
+            let state = sim.read("device_groups/g/target_groups/n1/state").unwrap();
+            let told = go(&sim, Action::Monitor);
+            let served = open
+                && state.starts_with("active")
+                && sim.read("devices/d/block").unwrap().starts_with("0 0");
+            match told {
+                OcfExit::RunningPromoted => assert!(served, "{goal:?} {at}"),
+                OcfExit::Success => assert!(!open && !state.starts_with("active"), "{goal:?} {at}: {state}"),
+                OcfExit::FailedPromoted | OcfExit::Generic => assert!(!whole, "{goal:?} {at}"),
+                other => panic!("{goal:?} {at}: {other:?}"),
+            }
+            for (action, end) in [
+                (Action::Promote, OcfExit::RunningPromoted),
+                (Action::Demote, OcfExit::Success),
+                (Action::Stop, OcfExit::NotRunning),
+                (Action::Start, OcfExit::Success),
+            ] {
+                let sim = fresh();
+                killed(&sim);
+                // A promotion goes on, or begins from a start, which first clears what was left behind.
+                let done = go(&sim, action);
+                assert_eq!(done, OcfExit::Success, "{goal:?} killed at {at}, then {action}");
+                let started_promoted =
+                    action == Action::Start && go(&sim, Action::Monitor) == OcfExit::RunningPromoted;
+                assert!(
+                    started_promoted || go(&sim, Action::Monitor) == end,
+                    "{goal:?} killed at {at}, then {action}"
+                );
+                assert!(sim.read("devices/d/block").unwrap().starts_with("0 0"), "{goal:?} {at} {action}");
+            }
+            if whole {
+                break;
+            }
+        }
+    }
+    assert!(kills > 8, "{kills} kills");
+    println!("{kills} kills");
 }
 
 #[test]

@@ -1,6 +1,7 @@
-//! A real Corosync and Pacemaker of two nodes in namespaces, with our agent over a simulated SCST tree:
-//! power cuts of the active node, fenced for real. Slow, so only with `ESOS_VM=all`; needs root and the
-//! packages corosync, pacemaker and pacemaker-cli-utils.
+//! A real Corosync and Pacemaker of two nodes in namespaces, with our agent over a simulated SCST tree and a
+//! DRBD that keeps its state: faults, fenced for real, with the invariants looked at twenty times a second.
+//! Three faults at `ESOS_VM=ci`; power cuts with their times and `ESOS_NS_FAULTS` faults (50) at `all`. Needs root
+//! and the packages corosync, pacemaker and pacemaker-cli-utils.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -9,134 +10,198 @@
     clippy::print_stdout,
     reason = "a test"
 )]
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+#[path = "ns/nodes.rs"]
+mod nodes;
+
+use nodes::{FAIL, HANG, Nodes, OK};
+use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-const SETUP: &str = "for d in device_groups/g/devices/d devices/d device_groups/g/target_groups/n1 device_groups/g/target_groups/n2; do mkdir -p /run/scst_tgt/$d; done; cd /run/scst_tgt; echo x > version; echo 0 > devices/d/active; echo '0 0' > devices/d/block; echo 1048576 > devices/d/size; echo offline > device_groups/g/target_groups/n1/state; echo offline > device_groups/g/target_groups/n2/state";
-const CIB: [&str; 4] = [
-    "cibadmin -C -o resources -X '<primitive id=\"fence-ns\" class=\"stonith\" type=\"fence_ns\"><instance_attributes id=\"f-i\"><nvpair id=\"f-h\" name=\"pcmk_host_list\" value=\"n1 n2\"/></instance_attributes></primitive>'",
-    "crm_attribute -t crm_config -n stonith-enabled -v true",
-    "crm_attribute -t crm_config -n dc-deadtime -v 5s",
-    "cibadmin -C -o resources -X '<clone id=\"ms-scst\"><meta_attributes id=\"m1\"><nvpair id=\"m2\" name=\"promotable\" value=\"true\"/><nvpair id=\"m3\" name=\"notify\" value=\"true\"/></meta_attributes><primitive id=\"scst\" class=\"ocf\" provider=\"esos\" type=\"scst-alua\"><instance_attributes id=\"i1\"><nvpair id=\"i2\" name=\"device_group\" value=\"g\"/></instance_attributes><operations><op id=\"o1\" name=\"monitor\" interval=\"2s\" role=\"Promoted\" timeout=\"10s\"/><op id=\"o2\" name=\"monitor\" interval=\"3s\" role=\"Unpromoted\" timeout=\"10s\"/></operations></primitive></clone>'",
+/// What goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    PowerCut,
+    Partition,
+    Frozen,
+    AgentHangs,
+    FullDisk,
+    FencingHangs,
+    FencingFails,
+}
+
+use Fault::{AgentHangs, FencingFails, FencingHangs, Frozen, FullDisk, Partition, PowerCut};
+
+const ALL: [Fault; 7] = [PowerCut, FencingHangs, Partition, AgentHangs, Frozen, FencingFails, FullDisk];
+
+/// What `esos cluster explain ms-scst-r0` must say on the survivor `S` after the active node `A` was hit, before
+/// anything is mended: committed before the runs. All words of a row must stand in the sentence.
+const SENTENCES: [(Fault, &[&str]); 5] = [
+    (PowerCut, &["promoted on S", "A was fenced by S at", "is off", "bring A back"]),
+    (Frozen, &["promoted on S", "A was fenced by S at", "is off", "bring A back"]),
+    (
+        FencingHangs,
+        &["it was on A, which was lost", "fencing A is pending", "wait for it", "stonith_admin --confirm A"],
+    ),
+    (FencingFails, &["it was on A, which was lost", "fencing A failed", "stonith_admin --confirm A"]),
+    (AgentHangs, &["monitor of scst-r0 failed on A", "Timed Out", "crm resource cleanup"]),
 ];
 
-struct Nodes {
-    work: PathBuf,
-    over: Arc<AtomicBool>,
+fn ready(test: &str, levels: &[&str]) -> bool {
+    let level = std::env::var("ESOS_VM").unwrap_or_default();
+    let tools = ["/usr/sbin/corosync", "/usr/sbin/pacemakerd", "/usr/sbin/crm_mon"];
+    let root = std::fs::metadata("/proc/self").is_ok_and(|m| std::os::unix::fs::MetadataExt::uid(&m) == 0);
+    if levels.contains(&level.as_str()) && root && tools.iter().all(|p| Path::new(p).exists()) {
+        return true;
+    }
+    println!("skipped: {test}: needs ESOS_VM={}, root, corosync and pacemaker", levels.join(" or "));
+    false
 }
 
-impl Nodes {
-    fn cl(&self, args: &[&str]) -> Output {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ns/cl.sh");
-        Command::new(script).args(args).env("W", &self.work).env("ROOT", "/").output().unwrap()
-    }
-
-    fn on(&self, node: usize, command: &str) -> String {
-        let out = self.cl(&["exec", &node.to_string(), "sh", "-c", command]);
-        String::from_utf8_lossy(&out.stdout).into_owned()
-    }
-
-    /// Whether the node serves: open, not blocked, its ports active.
-    fn serves(&self, node: usize) -> bool {
-        let Ok(pid) = std::fs::read_to_string(self.work.join(format!("run/n{node}.pid"))) else {
-            return false;
-        };
-        let tree = PathBuf::from(format!("/proc/{}/root/run/scst_tgt", pid.trim()));
-        let is = |path: &str, value: &str| {
-            std::fs::read_to_string(tree.join(path)).is_ok_and(|t| t.trim() == value)
-        };
-        is("devices/d/active", "1")
-            && is("devices/d/block", "0 0")
-            && is(&format!("device_groups/g/target_groups/n{node}/state"), "active")
-    }
-
-    fn until(&self, what: &str, limit: u64, mut done: impl FnMut() -> bool) {
-        let start = Instant::now();
-        while !done() {
-            assert!(start.elapsed() < Duration::from_secs(limit), "{what}: {}", self.on(1, "crm_mon -1"));
-            assert!(!(self.serves(1) && self.serves(2)), "both nodes serve at once");
-            thread::sleep(Duration::from_millis(20));
+/// The sentence that was agreed on comes; the last one is printed either way.
+fn told(nodes: &Nodes, fault: Fault, active: usize, survivor: usize) {
+    let Some((_, words)) = SENTENCES.iter().find(|(f, _)| *f == fault) else { return };
+    let named = |w: &str| w.replace('A', &format!("n{active}")).replace('S', &format!("n{survivor}"));
+    let mut last = String::new();
+    nodes.until(&format!("{fault:?}: the sentence that was agreed on"), 60, || {
+        last = nodes.why(survivor);
+        let fits = words.iter().all(|w| last.contains(&named(w)));
+        if !fits {
+            thread::sleep(Duration::from_millis(300));
         }
-    }
+        fits
+    });
+    println!("    {last}");
 }
 
-impl Drop for Nodes {
-    fn drop(&mut self) {
-        self.over.store(true, Ordering::Relaxed);
-        self.cl(&["down"]);
+/// One fault, to its end; how long nothing could be written.
+fn hit(nodes: &Nodes, fault: Fault) -> Duration {
+    let active = nodes.active().unwrap();
+    let survivor = 3 - active;
+    let start = Instant::now();
+    let taken = |limit| {
+        nodes.until(&format!("{fault:?}: a write is taken"), limit, || nodes.write(1) || nodes.write(2));
+        start.elapsed()
+    };
+    let waits = |seconds| {
+        // As long as nobody knows that the node is off, nobody takes over.
+        let end = Instant::now() + Duration::from_secs(seconds);
+        nodes.until("nobody takes over", seconds + 60, || {
+            assert!(!nodes.write(survivor), "{fault:?}: the survivor serves though the other may be alive");
+            Instant::now() > end
+        });
+    };
+    let time = match fault {
+        PowerCut => {
+            nodes.kill(active);
+            // What is left of the dead one for a moment takes nothing.
+            nodes.until("the survivor takes a write", 60, || nodes.write(survivor));
+            start.elapsed()
+        }
+        Partition => {
+            nodes.part(active);
+            nodes.until("one of them is shot", 90, || !(nodes.alive(1) && nodes.alive(2)));
+            match (nodes.alive(1), nodes.alive(2)) {
+                // Without a delay both may shoot: then nobody serves, and nothing is wrong.
+                (false, false) => start.elapsed(),
+                _ => taken(90),
+            }
+        }
+        Frozen => {
+            nodes.signal(active, "STOP", "corosync");
+            nodes.until("it is shot", 90, || !nodes.alive(active));
+            taken(90)
+        }
+        AgentHangs => {
+            nodes.on(active, ": >/run/hang");
+            thread::sleep(Duration::from_secs(1));
+            nodes.until("the monitor's time is over", 90, || nodes.why(survivor).contains("Timed Out"));
+            nodes.on(active, "rm -f /run/hang");
+            taken(120)
+        }
+        FullDisk => {
+            nodes.on(
+                active,
+                "dd if=/dev/zero of=/fill bs=1M 2>/dev/null; dd if=/dev/zero of=/run/fill bs=64k 2>/dev/null",
+            );
+            thread::sleep(Duration::from_secs(12));
+            nodes.on(active, "rm -f /fill /run/fill");
+            taken(120)
+        }
+        FencingHangs => {
+            nodes.power.store(HANG, Ordering::Relaxed);
+            nodes.kill(active);
+            waits(6);
+            told(nodes, fault, active, survivor);
+            nodes.power.store(OK, Ordering::Relaxed);
+            taken(90)
+        }
+        FencingFails => {
+            nodes.power.store(FAIL, Ordering::Relaxed);
+            nodes.kill(active);
+            waits(6);
+            told(nodes, fault, active, survivor);
+            // The operator has looked: it is off.
+            nodes.on(survivor, &format!("stonith_admin --confirm n{active}"));
+            taken(90)
+        }
+    };
+    if !matches!(fault, FencingHangs | FencingFails) {
+        told(nodes, fault, active, survivor);
     }
+    time
 }
 
-/// What a power switch does: requests come as files.
-fn fence(work: &Path) {
-    for entry in std::fs::read_dir(work.join("fence")).into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let Some(id) = name.strip_prefix("req.") else { continue };
-        let text = std::fs::read_to_string(entry.path()).unwrap_or_default();
-        let node =
-            text.split_ascii_whitespace().nth(1).and_then(|n| n.strip_prefix('n')).unwrap_or("0").to_owned();
-        let pid = std::fs::read_to_string(work.join(format!("run/n{node}.pid"))).unwrap_or_default();
-        let _gone = Command::new("kill").args(["-9", pid.trim()]).output();
-        let _removed = std::fs::remove_file(entry.path());
-        let _answered = std::fs::write(work.join(format!("fence/done.{id}")), "0");
+#[test]
+fn three_faults() {
+    if !ready("three_faults", &["ci", "all"]) {
+        return;
     }
+    let nodes = Nodes::up();
+    for fault in [PowerCut, FencingHangs, Partition] {
+        let time = hit(&nodes, fault);
+        println!("{fault:?}: {time:.2?} without a write");
+        nodes.mend();
+    }
+    println!("3 faults, {} samples, no invariant broken", nodes.samples.load(Ordering::Relaxed));
+}
+
+#[test]
+fn fifty_faults() {
+    if !ready("fifty_faults", &["all"]) {
+        return;
+    }
+    let count = std::env::var("ESOS_NS_FAULTS").ok().and_then(|n| n.parse().ok()).unwrap_or(50_usize);
+    let nodes = Nodes::up();
+    for (n, fault) in ALL.into_iter().cycle().take(count).enumerate() {
+        let time = hit(&nodes, fault);
+        println!("{}. {fault:?}: {time:.2?} without a write", n + 1);
+        nodes.mend();
+    }
+    println!("{count} faults, {} samples, no invariant broken", nodes.samples.load(Ordering::Relaxed));
 }
 
 #[test]
 fn power_cuts_of_the_active_node() {
-    let slow = std::env::var("ESOS_VM").is_ok_and(|v| v == "all");
-    let ready = ["/usr/sbin/corosync", "/usr/sbin/pacemakerd", "/usr/sbin/crm_mon"]
-        .iter()
-        .all(|p| Path::new(p).exists());
-    if !slow || !ready {
-        return println!(
-            "skipped: power_cuts_of_the_active_node: ESOS_VM=all, root and corosync and pacemaker are needed"
-        );
+    if !ready("power_cuts_of_the_active_node", &["all"]) {
+        return;
     }
-    let dir = tempfile::tempdir_in("/var/tmp").unwrap();
-    let work = dir.path().to_owned();
-    for sub in ["ra", "fence", "run"] {
-        std::fs::create_dir(work.join(sub)).unwrap();
-    }
-    let built = Command::new(env!("CARGO"))
-        .args(["build", "-q", "-p", "esos-agent", "--example", "sim_agent"])
-        .status();
-    assert!(built.unwrap().success(), "the agent for the test does not build");
-    let agent =
-        std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().join("examples/sim_agent");
-    std::fs::copy(agent, work.join("ra/scst-alua")).unwrap();
-    let over = Arc::new(AtomicBool::new(false));
-    let (stop, place) = (over.clone(), work.clone());
-    thread::spawn(move || {
-        while !stop.load(Ordering::Relaxed) {
-            fence(&place);
-            thread::sleep(Duration::from_millis(50));
-        }
-    });
-    let nodes = Nodes { work, over };
-    nodes.cl(&["up", "2"]);
-    nodes.until("the cluster forms", 120, || nodes.on(1, "crm_mon -1").contains("Online: [ n1 n2 ]"));
-    (1..=2).for_each(|n| drop(nodes.on(n, SETUP)));
-    CIB.iter().for_each(|c| drop(nodes.on(1, c)));
+    let count = std::env::var("ESOS_NS_CUTS").ok().and_then(|n| n.parse().ok()).unwrap_or(20_usize);
+    let nodes = Nodes::up();
     let mut times = Vec::new();
-    for _ in 0..10 {
-        nodes.until("one node serves", 120, || nodes.serves(1) || nodes.serves(2));
-        let (a, b) = if nodes.serves(1) { (1, 2) } else { (2, 1) };
-        nodes.until("the other waits", 120, || {
-            nodes.on(b, "crm_mon -1").contains(&format!("Unpromoted: [ n{b} ]"))
-        });
-        let start = Instant::now();
-        nodes.cl(&["kill", &a.to_string()]);
-        nodes.until("the survivor serves", 60, || nodes.serves(b));
-        times.push(start.elapsed());
-        nodes.cl(&["start", &a.to_string()]);
-        thread::sleep(Duration::from_secs(3));
-        nodes.on(a, SETUP);
+    for n in 0..count {
+        let time = hit(&nodes, PowerCut);
+        println!("{}. {time:.2?}", n + 1);
+        times.push(time);
+        nodes.mend();
     }
     times.sort();
-    println!("{} power cuts: median {:?}, worst {:?}", times.len(), times[times.len() / 2], times.last());
+    println!(
+        "{} power cuts: median {:.2?}, worst {:.2?}",
+        times.len(),
+        times[times.len() / 2],
+        times.last().unwrap()
+    );
+    println!("{} samples, no invariant broken", nodes.samples.load(Ordering::Relaxed));
 }
