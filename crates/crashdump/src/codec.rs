@@ -3,6 +3,7 @@ use crate::core::PAGE;
 use std::fmt;
 use std::io;
 use std::str::FromStr;
+use zstd::zstd_safe::CParameter;
 
 /// A compression of the kdump-compressed format. Each page is packed by itself, and stays as it is where
 /// packing does not make it smaller.
@@ -66,8 +67,44 @@ impl FromStr for Codec {
     }
 }
 
+/// A page that packs to less than this, in bytes, is left without Huffman codes. They would cost half as much time again
+/// and save a seventh of it; all such pages together make a dump one part in a hundred larger.
+const SPARSE: usize = 1280;
+
+/// zstd at level 1. Most pages of a kernel are sparse and pack well by their repetitions alone; where those do
+/// not do, the page is packed again with Huffman codes. Pages are like their neighbours, so the page before says which way
+/// is tried first.
+struct Zstd {
+    plain: zstd::bulk::Compressor<'static>,
+    whole: zstd::bulk::Compressor<'static>,
+    sparse: bool,
+}
+
+impl Zstd {
+    fn new() -> io::Result<Self> {
+        let mut plain = zstd::bulk::Compressor::new(1)?;
+        // With a target length the fast strategy stores literals as they are; shorter matches make up for some of it.
+        plain.set_parameter(CParameter::TargetLength(1))?;
+        plain.set_parameter(CParameter::MinMatch(4))?;
+        Ok(Self { plain, whole: zstd::bulk::Compressor::new(1)?, sparse: true })
+    }
+
+    fn pack(&mut self, page: &[u8], buffer: &mut Vec<u8>) -> io::Result<()> {
+        if self.sparse {
+            self.plain.compress_to_buffer(page, buffer)?;
+            if buffer.len() <= SPARSE {
+                return Ok(());
+            }
+            buffer.clear();
+        }
+        self.whole.compress_to_buffer(page, buffer)?;
+        self.sparse = buffer.len() < SPARSE / 8 * 7;
+        Ok(())
+    }
+}
+
 enum State {
-    Zstd(zstd::bulk::Compressor<'static>),
+    Zstd(Box<Zstd>),
     Zlib(flate2::Compress),
     Lzo(Box<lzokay::compress::Dict>),
     Snappy(Box<snap::raw::Encoder>),
@@ -84,7 +121,7 @@ pub(crate) struct Packer {
 impl Packer {
     pub(crate) fn new(codec: Codec) -> io::Result<Self> {
         let state = match codec {
-            Codec::Zstd => State::Zstd(zstd::bulk::Compressor::new(1)?),
+            Codec::Zstd => State::Zstd(Box::new(Zstd::new()?)),
             Codec::Zlib => State::Zlib(flate2::Compress::new(flate2::Compression::fast(), true)),
             Codec::Lzo => State::Lzo(lzokay::compress::Dict::new()),
             Codec::Snappy => State::Snappy(Box::new(snap::raw::Encoder::new())),
@@ -93,13 +130,18 @@ impl Packer {
         Ok(Self { codec, state, buffer: Vec::with_capacity(2 * PAGE as usize) })
     }
 
+    /// Forgets the pages before, so that what comes next does not depend on them.
+    pub(crate) fn forget(&mut self) {
+        if let State::Zstd(zstd) = &mut self.state {
+            zstd.sparse = true;
+        }
+    }
+
     /// Appends the page to `out`; the answer is the flag for its descriptor.
     pub(crate) fn pack(&mut self, page: &[u8], out: &mut Vec<u8>) -> io::Result<u32> {
         self.buffer.clear();
         match &mut self.state {
-            State::Zstd(zstd) => {
-                zstd.compress_to_buffer(page, &mut self.buffer)?;
-            }
+            State::Zstd(zstd) => zstd.pack(page, &mut self.buffer)?,
             State::Zlib(zlib) => {
                 zlib.reset();
                 zlib.compress_vec(page, &mut self.buffer, flate2::FlushCompress::Finish)?;

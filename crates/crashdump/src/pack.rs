@@ -94,6 +94,8 @@ fn pack<S: ReadAt>(
 ) -> Done {
     let mut pages = Vec::with_capacity(job.len());
     let mut out = Vec::with_capacity(job.len() * PAGE as usize / 2);
+    // The file does not depend on which worker has which jobs.
+    packer.forget();
     // Frames that follow each other are read at once.
     for run in job.chunk_by(|a, b| a.pfn + 1 == b.pfn) {
         let Some(first) = run.first() else { continue };
