@@ -31,9 +31,17 @@ pub(crate) fn lookup<P: Physical + ?Sized>(
     let (offsets, base) = (at("kallsyms_offsets")?, vm.word(at("kallsyms_relative_base")?)?);
     let mut names = Names { vm, at: at("kallsyms_names")?, buffer: vec![0; 4096], used: 4096 };
     let mut found = BTreeMap::new();
-    let mut name = Vec::with_capacity(512);
+    let (mut coded, mut name) = (Vec::with_capacity(512), Vec::with_capacity(512));
     for i in 0..count {
-        names.next(&tokens, &mut name)?;
+        names.next(&mut coded)?;
+        let parts = || coded.iter().filter_map(|t| tokens.get(usize::from(*t)));
+        // Few of a hundred thousand names have the length of one that is wanted, and are worth being put together.
+        let len: usize = parts().map(Vec::len).sum();
+        if !wanted.iter().any(|w| w.len() + 1 == len) {
+            continue;
+        }
+        name.clear();
+        parts().for_each(|token| name.extend_from_slice(token));
         // The first letter is the symbol's type.
         let text = name.get(1..).unwrap_or_default();
         if let Some(hit) = wanted.iter().find(|w| w.as_bytes() == text) {
@@ -96,17 +104,20 @@ impl<P: Physical + ?Sized> Names<'_, '_, P> {
         Ok(byte)
     }
 
-    fn next(&mut self, tokens: &[Vec<u8>], name: &mut Vec<u8>) -> Result<(), CoreError> {
-        name.clear();
+    /// The tokens of the next name; their number has 15 bits at the most.
+    fn next(&mut self, coded: &mut Vec<u8>) -> Result<(), CoreError> {
+        coded.clear();
         let mut len = usize::from(self.byte()?);
         if len & 0x80 != 0 {
             len = len & 0x7f | usize::from(self.byte()?) << 7;
         }
-        for _ in 0..len {
-            let token = tokens.get(usize::from(self.byte()?));
-            // The kernel's own limit is 511 bytes.
-            if let Some(token) = token.filter(|t| name.len() + t.len() <= 1024) {
-                name.extend_from_slice(token);
+        while coded.len() < len {
+            let rest = self.buffer.get(self.used..).unwrap_or_default();
+            let part = rest.get(..len - coded.len()).unwrap_or(rest);
+            coded.extend_from_slice(part);
+            self.used += part.len();
+            if coded.len() < len {
+                coded.push(self.byte()?);
             }
         }
         Ok(())
