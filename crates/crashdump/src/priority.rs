@@ -1,5 +1,7 @@
 //! What a reader of a dump needs first, so that a file that was cut is still of use.
+use crate::bytes::u64_at;
 use crate::core::PAGE;
+use crate::vmcoreinfo::notes;
 use crate::{Core, CoreError, MemMap, Physical, ReadAt, Vm};
 use std::collections::BTreeSet;
 
@@ -20,6 +22,8 @@ pub(crate) fn first<S: ReadAt>(core: &Core<S>) -> Vec<u64> {
         for frame in vm.tables(MAX_TABLES).unwrap_or_default() {
             order.frame(frame);
         }
+        // QEMU says where each processor's page tables are, and readers believe it before VMCOREINFO.
+        qemu_tops(core.notes()).for_each(|frame| order.frame(frame));
         let _partial = log(&vm, &mut order);
         let info = core.info();
         let kernel = info.symbol("_stext").and_then(|at| vm.physical(at).ok());
@@ -39,6 +43,12 @@ pub(crate) fn first<S: ReadAt>(core: &Core<S>) -> Vec<u64> {
         for (address, len) in crate::tasks::ranges(&vm) {
             let _absent = order.range(&vm, address, len);
         }
+        if core.image().is_none()
+            && let Ok(ends) = crate::kallsyms::lookup(&vm, &["_text", "_end"])
+            && let (Some(from), Some(to)) = (ends.get("_text"), ends.get("_end"))
+        {
+            let _absent = order.range(&vm, *from, to.saturating_sub(*from));
+        }
     }
     if let Some(image) = core.image() {
         let from = image.physical / PAGE;
@@ -47,6 +57,15 @@ pub(crate) fn first<S: ReadAt>(core: &Core<S>) -> Vec<u64> {
         }
     }
     order.frames
+}
+
+/// The top page table of each processor, out of QEMU's notes (`QEMUCPUState` of its `target/i386/arch_dump.c`).
+fn qemu_tops(bytes: &[u8]) -> impl Iterator<Item = u64> {
+    /// Two words of 32 bits, 18 registers, 10 segments of 24 bytes, CR0 to CR2.
+    const CR3: usize = 8 + 18 * 8 + 10 * 24 + 3 * 8;
+    let states = notes(bytes).filter(|note| note.owner == b"QEMU");
+    let states = states.filter_map(|note| bytes.get(note.contents));
+    states.filter_map(|state| u64_at(state, CR3)).map(|cr3| (cr3 & crate::vm::ADDRESS) / PAGE)
 }
 
 struct Order {

@@ -7,7 +7,7 @@ use std::cell::Cell;
 /// Where the kernel's image is mapped; KASLR moves it within 1 GiB.
 pub(crate) const IMAGE_START: u64 = 0xffff_ffff_8000_0000;
 /// Bits of an entry that are an address: not the flags below nor NX and protection keys above.
-const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
+pub(crate) const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 const PRESENT: u64 = 1;
 const LARGE: u64 = 1 << 7;
 
