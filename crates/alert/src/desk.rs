@@ -26,7 +26,7 @@ pub enum DeskError {
     Store(#[from] StoreError),
 }
 
-fn path() -> String {
+pub(crate) fn path() -> String {
     format!("{DIR}/book.json")
 }
 

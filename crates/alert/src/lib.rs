@@ -40,6 +40,7 @@ mod policy;
 mod queue;
 mod settings;
 mod silence;
+mod standing;
 mod store;
 
 pub use book::Book;
@@ -52,4 +53,5 @@ pub use policy::Policy;
 pub use queue::{Deliver, Delivered, Queue, Refusal};
 pub use settings::{Security, Settings, Smtp, Via};
 pub use silence::{Silence, SilenceError};
+pub use standing::Standing;
 pub use store::{DIR, StoreError};

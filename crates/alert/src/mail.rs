@@ -113,6 +113,14 @@ pub struct Mail {
     severity: Severity,
 }
 
+impl Mail {
+    /// Whether it tells of this event.
+    #[must_use]
+    pub fn is_of(&self, event: &EventId) -> bool {
+        self.id == event.as_str()
+    }
+}
+
 /// Makes a mail of a notice. `scrub` takes secrets out of every text that goes into it.
 #[must_use]
 pub fn compose(
