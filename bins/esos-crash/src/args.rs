@@ -97,6 +97,9 @@ pub(crate) struct Check {
     /// Do not report, only read back
     #[arg(long)]
     pub(crate) no_report: bool,
+    /// Wait so long until the mails have left, and note that they have; without it the next `check` does
+    #[arg(long, value_name = "SECONDS", default_value = "0", conflicts_with = "no_report")]
+    pub(crate) wait: u64,
 }
 
 #[derive(Debug, clap::Args)]

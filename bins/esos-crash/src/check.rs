@@ -1,19 +1,22 @@
 //! `esos-crash check`: after a boot, dumps are found, read back, reported once and kept within bounds.
 use crate::args::Check;
 use crate::{logs, status};
-use esos_alert::{EventId, Inbox, Report, Severity};
+use esos_alert::{EventId, Inbox, Report, Severity, Standing};
 use esos_cli::{Exit, Failure, Ui};
 use esos_crashdump::{CheckNote, DumpState, Entry, Panic, Store};
-use esos_hostfs::{Clock, HostClock, HostFiles, space};
+use esos_hostfs::{Clock, FileError, HostClock, HostFiles, space};
 use serde::Serialize;
 use std::io::Write;
 use std::os::unix::net::UnixDatagram;
+use std::time::Duration;
 
 /// The dumps of a box take at most this part of their partition; the rest is for log archives.
 const SHARE: u64 = 2;
 /// Room kept for the next dump: an eighth of the partition, so that it fits beside the others.
 const RESERVE_SHARE: u64 = 8;
 const MOST_RESERVE: u64 = 256 << 20;
+/// How often it is looked whether a mail has left.
+const LOOK: Duration = Duration::from_secs(2);
 
 #[derive(Serialize)]
 struct Found {
@@ -31,6 +34,8 @@ struct Found {
 #[derive(Serialize)]
 struct Checked {
     new: Vec<Found>,
+    /// Those of which no mail has left the box yet.
+    waiting: Vec<String>,
     recovered: Vec<String>,
     removed: Vec<String>,
     ready: bool,
@@ -44,22 +49,40 @@ pub(crate) fn check(args: &Check, ui: &mut Ui) -> Result<Exit, Failure> {
     let recovered = store.recover()?;
     let files = HostFiles::new(ui.root());
     let inbox = Inbox::new(&files);
-    let mut new = Vec::new();
+    let (mut new, mut waiting) = (Vec::new(), Vec::new());
     for entry in store.entries()? {
-        if entry.checked.as_ref().is_some_and(|c| c.reported) {
+        let mut note = match entry.checked.clone() {
+            Some(note) if note.reported => continue,
+            Some(note) if note.queued => note,
+            _ => {
+                let problems = store.verify(&entry)?;
+                CheckNote { good: problems.is_empty(), problems, queued: false, reported: false }
+            }
+        };
+        let found = describe(&store, &entry, &note);
+        if args.no_report {
+            store.note(&entry.name, &note)?;
+            new.push(found);
             continue;
         }
-        let problems = store.verify(&entry)?;
-        let note = CheckNote { good: problems.is_empty(), problems, reported: !args.no_report };
-        let found = describe(&store, &entry, &note);
-        if !args.no_report {
+        let report = mail(&found);
+        if !note.queued {
             tell(&message(&found));
-            // The inbox tells an event once, whatever becomes of this program.
-            inbox.put(&mail(&found), HostClock.now())?;
+            note.queued = true;
+            store.note(&entry.name, &note)?;
+            new.push(found);
         }
-        // Noted after it was said: a box that goes down between the two says it twice rather than never.
-        store.note(&entry.name, &note)?;
-        new.push(found);
+        // The inbox lies in memory: the mark on the disk that people were told is set once they were. A box that goes
+        // down before puts the same event there again, and an event is told once.
+        match Standing::of(&files, &report.id)? {
+            Standing::Told => note_reported(&store, &entry.name, note)?,
+            standing => {
+                if standing == Standing::Unknown {
+                    inbox.put(&report, HostClock.now())?;
+                }
+                waiting.push((entry.name, report.id));
+            }
+        }
     }
     let total = space(store.dir())?.total.get();
     let removed = store.surplus(args.keep, total / SHARE)?;
@@ -69,14 +92,17 @@ pub(crate) fn check(args: &Check, ui: &mut Ui) -> Result<Exit, Failure> {
     if let Err(e) = store.keep_reserve((total / RESERVE_SHARE).min(MOST_RESERVE)) {
         ui.warn(format!("no room is kept for the next dump: {e}"));
     }
+    drop((store, dumps));
     let checked = Checked {
         new,
+        waiting: waiting.iter().map(|(name, _)| name.clone()).collect(),
         recovered,
         removed,
         ready: readiness.troubles.is_empty(),
         why: readiness.troubles.iter().map(ToString::to_string).collect(),
     };
-    if !args.no_report {
+    // Whoever waits has said it before.
+    if !args.no_report && args.wait == 0 {
         let id = EventId::of(["crash", "capture", "not-armed"]);
         let report = match checked.why.first() {
             Some(why) => {
@@ -100,7 +126,38 @@ pub(crate) fn check(args: &Check, ui: &mut Ui) -> Result<Exit, Failure> {
             human.line("no new dump");
         }
     })?;
+    wait(args.wait, waiting, &files, ui)?;
     Ok(Exit::Done)
+}
+
+/// Waits until people were told, and notes it on the disk.
+fn wait(
+    seconds: u64,
+    mut waiting: Vec<(String, EventId)>,
+    files: &HostFiles,
+    ui: &Ui,
+) -> Result<(), Failure> {
+    let until = HostClock.now().saturating_add(Duration::from_secs(seconds));
+    while !waiting.is_empty() && HostClock.now() < until {
+        HostClock.sleep(LOOK);
+        let told = |(_, id): &(String, EventId)| matches!(Standing::of(files, id), Ok(Standing::Told));
+        let (done, rest): (Vec<_>, Vec<_>) = waiting.into_iter().partition(told);
+        waiting = rest;
+        if done.is_empty() {
+            continue;
+        }
+        let dumps = logs::dumps(ui)?;
+        for entry in dumps.store.entries()? {
+            if let Some(note) = entry.checked.filter(|_| done.iter().any(|(name, _)| *name == entry.name)) {
+                note_reported(&dumps.store, &entry.name, note)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn note_reported(store: &Store, name: &str, note: CheckNote) -> Result<(), FileError> {
+    store.note(name, &CheckNote { reported: true, ..note })
 }
 
 fn describe(store: &Store, entry: &Entry, note: &CheckNote) -> Found {

@@ -46,6 +46,9 @@ pub struct CheckNote {
     pub good: bool,
     /// What was wrong.
     pub problems: Vec<String>,
+    /// Whether it was handed on for people to be told. Until they were, every boot hands it on again.
+    #[serde(default)]
+    pub queued: bool,
     /// Whether people were told.
     pub reported: bool,
 }

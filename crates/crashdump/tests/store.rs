@@ -45,7 +45,7 @@ fn crash(store: &Store) -> Kept {
 }
 
 fn told(store: &Store, name: &str) {
-    store.note(name, &CheckNote { good: true, problems: Vec::new(), reported: true }).unwrap();
+    store.note(name, &CheckNote { good: true, problems: Vec::new(), queued: true, reported: true }).unwrap();
 }
 
 fn names(store: &Store) -> Vec<String> {
