@@ -5,6 +5,7 @@ use esos_cli::{Exit, Failure, OrExit, Table, Ui};
 use esos_crashdump::{DumpState, KdumpFile, MANIFEST_ENDING, Manifest, Panic, PanicScan, beside};
 use esos_hostfs::Stream;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 #[derive(Serialize)]
@@ -19,7 +20,14 @@ struct Verified {
 
 pub(crate) fn verify(path: &Path, ui: &mut Ui) -> Result<Exit, Failure> {
     let about = || format!("cannot use {}", path.display());
-    let dump = KdumpFile::open(Stream::open(path)?).or_exit(Exit::Invalid).context(about())?;
+    let file = Stream::open(path)?;
+    let is_core = esos_crashdump::Core::open(&file).is_ok();
+    let dump =
+        KdumpFile::open(file).or_exit(Exit::Invalid).context(about()).map_err(|failure| match is_core {
+            true => failure
+                .help("this is a core: `esos-crash show` reads it, `esos-crash save` makes a dump of it"),
+            false => failure,
+        })?;
     let checked = dump.check()?;
     let mut problems = checked.problems;
     let manifest = manifest_of(path)?;
@@ -107,6 +115,37 @@ pub(crate) fn show(path: &Path, ui: &mut Ui) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+#[derive(Serialize)]
+struct Logged<'a> {
+    /// As many as can be read.
+    lines: Vec<Cow<'a, str>>,
+    lost_records: u64,
+    problem: Option<String>,
+}
+
+/// Prints the log. What there is of it is printed where it breaks off, too; the exit code says so.
+pub(crate) fn log(path: &Path, ui: &mut Ui) -> Result<Exit, Failure> {
+    let mut log = Vec::new();
+    let result = open(path)?.log(&mut log);
+    let lost = result.as_ref().map_or(0, |summary| summary.lost);
+    if lost > 0 {
+        ui.warn(format!("{lost} records are damaged or were overwritten"));
+    }
+    if !ui.json() {
+        ui.raw(&log)?;
+    }
+    if !ui.json() || log.is_empty() && result.is_err() {
+        return result.map(|_| Exit::Done).or_exit(Exit::Invalid);
+    }
+    let lines = log.split(|b| *b == b'\n').map(String::from_utf8_lossy).collect::<Vec<_>>();
+    let whole = lines.iter().rposition(|l| !l.is_empty()).map_or(0, |last| last + 1);
+    let problem = result.err().map(|e| e.to_string());
+    let exit = if problem.is_some() { Exit::Invalid } else { Exit::Done };
+    let lines = lines.into_iter().take(whole).collect();
+    ui.emit("esos.crash.dmesg/1", &Logged { lines, lost_records: lost, problem }, |_| {})?;
+    Ok(exit)
+}
+
 pub(crate) fn open(path: &Path) -> Result<Memory, Failure> {
     let about = || format!("cannot use {}", path.display());
     Memory::open(Stream::open(path)?).or_exit(Exit::Invalid).context(about())
@@ -120,6 +159,8 @@ struct Listed {
     present: bool,
     /// Whether it was read back after the crash, and found good.
     verified: Option<bool>,
+    /// Whether it was handed on for people to be told, and whether they were.
+    queued: bool,
     reported: bool,
     size_bytes: u64,
     reason: Option<String>,
@@ -165,6 +206,7 @@ fn by_store(ui: &Ui) -> Result<Vec<Listed>, Failure> {
             name: e.name,
             state: e.state,
             verified: e.checked.as_ref().map(|c| c.good),
+            queued: e.checked.as_ref().is_some_and(|c| c.queued),
             reported: e.checked.is_some_and(|c| c.reported),
             size_bytes: e.size_bytes,
             reason: panic.reason,
@@ -190,6 +232,7 @@ fn by_manifest(dir: &Path, ui: &mut Ui) -> Result<Vec<Listed>, Failure> {
                 file,
                 state: if m.complete { DumpState::Complete } else { DumpState::Incomplete },
                 verified: None,
+                queued: false,
                 reported: false,
                 size_bytes: m.size_bytes,
                 reason: m.panic.reason.clone(),

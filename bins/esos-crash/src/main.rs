@@ -11,7 +11,7 @@ mod save;
 mod status;
 
 use args::{Args, Verb};
-use esos_cli::{Exit, Failure, OrExit, Ui};
+use esos_cli::{Exit, Failure, Ui};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -39,15 +39,8 @@ fn main() -> ExitCode {
             }
             Verb::List { dir } => look::list(dir.as_deref(), ui),
             Verb::Dmesg { file } => {
-                let mut log = Vec::new();
                 let (file, _store) = logs::file_or_name(file, ui);
-                let result = look::open(&file)?.log(&mut log);
-                ui.raw(&log)?;
-                let summary = result.or_exit(Exit::Invalid)?;
-                if summary.lost > 0 {
-                    ui.warn(format!("{} records are damaged or were overwritten", summary.lost));
-                }
-                Ok(Exit::Done)
+                look::log(&file, ui)
             }
         }
     })

@@ -50,7 +50,12 @@ pub(crate) fn report(path: &Path, out: Option<&PathBuf>, ui: &mut Ui) -> Result<
     let mut bytes = text.into_bytes();
     bytes.extend_from_slice(&log);
     let Some(out) = out else {
-        ui.raw(&bytes)?;
+        if ui.json() {
+            let text = String::from_utf8_lossy(&bytes);
+            ui.emit("esos.crash.report/1", &serde_json::json!({ "text": text }), |_| {})?;
+        } else {
+            ui.raw(&bytes)?;
+        }
         return Ok(Exit::Done);
     };
     if out.symlink_metadata().is_ok() {
@@ -59,7 +64,10 @@ pub(crate) fn report(path: &Path, out: Option<&PathBuf>, ui: &mut Ui) -> Result<
     let mut file = NewFile::create(out, 0o600)?;
     file.write_all(&bytes).map_err(|e| file.write_error(e))?;
     file.commit()?;
-    ui.say(format!("{}: {} bytes", out.display(), bytes.len()));
+    let made = serde_json::json!({ "file": out, "size_bytes": bytes.len() });
+    ui.emit("esos.crash.report/1", &made, |human| {
+        human.line(format!("{}: {} bytes", out.display(), bytes.len()));
+    })?;
     Ok(Exit::Done)
 }
 

@@ -69,6 +69,11 @@ fn a_core_is_saved_checked_and_read() {
     assert!(std::fs::read(format!("{dump}.dmesg")).unwrap() == log);
     for file in [&core, &dump] {
         assert!(crash(&["dmesg", file]).stdout == log);
+        let logged = json(&["dmesg", file, "--json"]);
+        let lines: Vec<_> = String::from_utf8_lossy(&log).lines().map(Value::from).collect();
+        assert_eq!(logged["data"]["lines"], Value::Array(lines));
+        let report = json(&["report", file, "--json"]);
+        assert!(report["data"]["text"].as_str().unwrap().contains("reason:  sysrq triggered crash"));
         let shown = json(&["show", file, "--json"]);
         assert_eq!(shown["data"]["reason"], "sysrq triggered crash");
         assert_eq!(shown["data"]["kernel"], "6.12.117+deb12-amd64");
@@ -76,6 +81,11 @@ fn a_core_is_saved_checked_and_read() {
     assert_eq!(json(&["verify", &dump, "--json"])["data"]["problems"], Value::Array(Vec::new()));
     let listed = json(&["list", dir.path().to_str().unwrap(), "--json"]);
     assert_eq!(listed["data"][0]["file"], dump.as_str());
+
+    let wrong = crash(&["verify", &core, "--json"]);
+    assert_eq!(wrong.status.code(), Some(3));
+    let wrong: Value = serde_json::from_slice(&wrong.stdout).unwrap();
+    assert!(wrong.to_string().contains("esos-crash save"), "{wrong}");
 
     let mut bytes = std::fs::read(&dump).unwrap();
     let last = bytes.len() - 5;
