@@ -3,6 +3,7 @@
 //! The log goes first and is on the medium before the dump begins. Every step is under the guard, which reboots when
 //! one lasts too long; the dump must go on, however slowly.
 use crate::boot::chain;
+use crate::memory::{mem_available, mem_total};
 use crate::world::{Mount, World};
 use crate::{BootMode, Cmdline, Drivers, Fault, Gpt, medium, stick};
 use esos_crashdump::{
@@ -10,6 +11,7 @@ use esos_crashdump::{
 };
 use esos_layout::{crash, part};
 use std::cell::Cell;
+use std::fmt;
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -44,6 +46,7 @@ pub(crate) fn capture(world: World<'_>, drivers: &Drivers, line: &Cmdline) -> Re
     let console = world.console;
     let began = world.clock.now();
     console.warn("this is the crash kernel: the system before it has crashed");
+    let room = Room::new(world);
     world.kernel.guard("reading the crashed system", LOG);
     let memory = world.crash.memory();
     let memory = memory.map_err(|e| Fault::Machine(format!("cannot read the crashed system: {e}")))?;
@@ -53,7 +56,7 @@ pub(crate) fn capture(world: World<'_>, drivers: &Drivers, line: &Cmdline) -> Re
 
     let mut saved = false;
     for place in places(world, drivers, line) {
-        match save_to(world, drivers, line, &core, &place) {
+        match save_to(world, drivers, line, &core, &place, &room) {
             Ok(()) => {
                 saved = true;
                 break;
@@ -71,6 +74,8 @@ pub(crate) fn capture(world: World<'_>, drivers: &Drivers, line: &Cmdline) -> Re
         let _partial = Vm::new(&core).map_err(drop).map(|vm| dmesg(&vm, &mut tail).is_ok());
         String::from_utf8_lossy(&tail.0).lines().for_each(|text| console.say(text));
     }
+    room.look();
+    console.say(&room.to_string());
     let took = world.clock.now().saturating_sub(began);
     console.say(&format!("capture took {:.1} s; rebooting", took.as_secs_f64()));
     Ok(())
@@ -140,6 +145,7 @@ fn save_to(
     line: &Cmdline,
     core: &Memory,
     place: &Place,
+    room: &Room<'_>,
 ) -> Result<(), String> {
     let (console, clock) = (world.console, world.clock);
     let seconds = |from: Duration| clock.now().saturating_sub(from).as_secs_f64();
@@ -170,7 +176,7 @@ fn save_to(
     if place.log_only {
         console.warn("there is room for the log only");
     } else {
-        save_dump(world, line, core, &store, &kept)?;
+        save_dump(world, line, core, &store, &kept, room)?;
     }
     world.kernel.guard("closing", CLOSING);
     let began = clock.now();
@@ -185,11 +191,12 @@ fn save_dump(
     core: &Memory,
     store: &Store,
     kept: &Kept,
+    room: &Room<'_>,
 ) -> Result<(), String> {
     let console = world.console;
     let level = line.crash_level.and_then(|n| Level::new(n).ok()).unwrap_or(Level::LEAST);
     let options = SaveOptions { level, codec: Codec::Zstd, workers: world.crash.workers(), max_size: None };
-    let teller = Teller::new(world);
+    let teller = Teller::new(world, room);
     match store.add_dump(core, kept, &options, &mut |p| teller.tell(p)) {
         Ok(m) => {
             let took = world.clock.now().saturating_sub(teller.began).as_secs_f64();
@@ -217,15 +224,16 @@ fn save_dump(
 /// Tells how far the dump is, and the guard that it goes on.
 struct Teller<'a> {
     world: World<'a>,
+    room: &'a Room<'a>,
     began: Duration,
     told: Cell<Duration>,
 }
 
 impl<'a> Teller<'a> {
-    fn new(world: World<'a>) -> Self {
+    fn new(world: World<'a>, room: &'a Room<'a>) -> Self {
         let began = world.clock.now();
         world.kernel.guard("writing the dump", STILL);
-        Self { world, began, told: Cell::new(began) }
+        Self { world, room, began, told: Cell::new(began) }
     }
 
     fn tell(&self, p: Progress) {
@@ -234,6 +242,7 @@ impl<'a> Teller<'a> {
             return;
         }
         self.told.set(now);
+        self.room.look();
         let took = now.saturating_sub(self.began);
         let left = DUMP.saturating_sub(took).max(Duration::from_millis(1));
         self.world.kernel.guard("writing the dump", STILL.min(left));
@@ -248,6 +257,39 @@ impl<'a> Teller<'a> {
             p.bytes >> 20
         ));
     }
+}
+
+/// How much of the reserved memory is left: what reservations are measured by.
+struct Room<'a> {
+    world: World<'a>,
+    total: u64,
+    first: u64,
+    least: Cell<u64>,
+}
+
+impl<'a> Room<'a> {
+    fn new(world: World<'a>) -> Self {
+        let text = meminfo(world);
+        let first = mem_available(&text).unwrap_or(0);
+        Self { world, total: mem_total(&text).unwrap_or(0), first, least: Cell::new(first) }
+    }
+
+    fn look(&self) {
+        if let Some(now) = mem_available(&meminfo(self.world)) {
+            self.least.set(self.least.get().min(now));
+        }
+    }
+}
+
+impl fmt::Display for Room<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [total, first, least] = [self.total, self.first, self.least.get()].map(|bytes| bytes >> 20);
+        write!(f, "memory: {total} MiB, {first} MiB available at first, {least} MiB at the least")
+    }
+}
+
+fn meminfo(world: World<'_>) -> String {
+    String::from_utf8_lossy(&world.files.read("/proc/meminfo").unwrap_or_default()).into_owned()
 }
 
 /// The last bytes of what is written to it.

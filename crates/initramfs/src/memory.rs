@@ -70,7 +70,17 @@ impl MemoryNeed {
 /// `MemTotal` of `/proc/meminfo`, in bytes.
 #[must_use]
 pub fn mem_total(meminfo: &str) -> Option<u64> {
-    let line = meminfo.lines().find_map(|l| l.strip_prefix("MemTotal:"))?;
+    field(meminfo, "MemTotal:")
+}
+
+/// `MemAvailable` of `/proc/meminfo`, in bytes: what programs could still get.
+#[must_use]
+pub(crate) fn mem_available(meminfo: &str) -> Option<u64> {
+    field(meminfo, "MemAvailable:")
+}
+
+fn field(meminfo: &str, name: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|l| l.strip_prefix(name))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
