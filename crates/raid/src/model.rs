@@ -141,8 +141,8 @@ pub struct Array {
     pub cache: Details,
     /// Members, where the captures show them.
     pub members: Option<Vec<Member>>,
-    /// What it is doing.
-    pub op: Option<Task>,
+    /// What it is doing. Most do nothing, and a task is large.
+    pub op: Option<Box<Task>>,
     /// Its block device.
     pub os_device: Option<String>,
     /// What only this tool prints.

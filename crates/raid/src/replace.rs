@@ -127,7 +127,7 @@ pub fn next(tool: Tool, walk: &Walk, facts: &Facts) -> Next {
 }
 
 fn progress(array: Option<&Array>, facts: &Facts, drive: &str) -> Option<String> {
-    let own = array.and_then(|a| a.op.as_ref());
+    let own = array.and_then(|a| a.op.as_deref());
     let listed = facts.ops.iter().find(|op| {
         op.target.as_deref().is_some_and(|t| t.ends_with(drive))
             || (op.array.is_some() && op.array.as_ref() == array.map(|a| &a.id))

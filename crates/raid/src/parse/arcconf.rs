@@ -384,12 +384,12 @@ fn state(value: &str, array: &mut Array) {
     if let Some((task, percent)) = rest.trim_end_matches(')').rsplit_once(':')
         && let Some(percent) = number(percent)
     {
-        array.op = Some(Task {
+        array.op = Some(Box::new(Task {
             kind: Some(task_kind(task)),
             kind_raw: filled(task),
             percent: Some(percent.into()),
             ..Task::default()
-        });
+        }));
     }
 }
 

@@ -244,7 +244,7 @@ fn volume(head: &str, line: &str, controller: Option<&str>, facts: &mut Facts) -
         size: Some(size),
         state_raw: filled(state),
         state: Some(array_state(state)),
-        op: progress(state),
+        op: progress(state).map(Box::new),
         ..Array::default()
     };
     crate::model::put(&mut array.details, "lun", lun);

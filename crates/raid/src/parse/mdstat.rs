@@ -187,7 +187,7 @@ fn detail(line: &str, array: &mut Array) {
     if line.starts_with("bitmap:") {
         put(&mut array.details, "bitmap", true);
     } else if let Some(task) = task(line) {
-        array.op = Some(task);
+        array.op = Some(Box::new(task));
     }
 }
 

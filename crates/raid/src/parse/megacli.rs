@@ -469,12 +469,12 @@ fn array_field(key: &str, value: &str, facts: &mut Facts) {
             };
             if let Some(percent) = percent {
                 let kind_raw = Some(key.to_owned());
-                array.op = Some(Task {
+                array.op = Some(Box::new(Task {
                     kind: Some(kind),
                     kind_raw,
                     percent: Some(percent.into()),
                     ..Task::default()
-                });
+                }));
             }
         }
         _ => {}

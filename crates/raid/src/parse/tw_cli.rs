@@ -190,7 +190,7 @@ fn unit(cells: &Cells<'_>, named: &Option<String>, facts: &mut Facts) -> Option<
     if let (Some((percent, paused)), Some(kind)) = (progress, task) {
         let mut task = Task { kind: Some(kind), percent: Some(percent.into()), ..Task::default() };
         put(&mut task.details, "paused", paused || word.contains("PAUSE"));
-        array.op = Some(task);
+        array.op = Some(Box::new(task));
     }
     if let Some(cache) = cell(cells, &["Cache"]) {
         put(&mut array.cache, "raw", cache);

@@ -38,7 +38,8 @@ pub(super) fn set_state(value: &str, array: &mut Array) {
         _ => None,
     };
     if let (Some(percent), Some(kind)) = (percent, kind) {
-        array.op = Some(Task { kind: Some(kind), percent: Some(percent.into()), ..Task::default() });
+        let task = Task { kind: Some(kind), percent: Some(percent.into()), ..Task::default() };
+        array.op = Some(Box::new(task));
     }
     array.state = Some(state);
     array.state_raw = filled(value);
