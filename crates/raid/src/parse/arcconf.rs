@@ -373,11 +373,19 @@ fn state(value: &str, array: &mut Array) {
         "optimal" | "okay" | "ok" => ArrayState::Optimal,
         "impacted" => ArrayState::Impacted,
         "critical" | "degraded" | "interim recovery" => ArrayState::Degraded,
+        // The SmartRAID generation has the words of its HPE kin.
+        "ready for recovery" | "ready for rebuild" | "queued for rebuild" | "waiting for rebuild" => {
+            ArrayState::Degraded
+        }
+        "recovering" => ArrayState::Rebuilding,
+        "expanding" | "transforming" | "queued for expansion" => ArrayState::Migrating,
+        "verifying" => ArrayState::Verifying,
         "suboptimal" | "suboptimal, fault tolerant" => ArrayState::PartiallyDegraded,
         "offline" | "failed" => ArrayState::Failed,
         "rebuilding" => ArrayState::Rebuilding,
         _ if lower.starts_with("degraded") || lower.starts_with("critical") => ArrayState::Degraded,
         _ if lower.starts_with("suboptimal") => ArrayState::PartiallyDegraded,
+        _ if lower.ends_with("offline") || lower.starts_with("failed") => ArrayState::Failed,
         _ => ArrayState::Other(word.trim().to_owned()),
     });
     array.state_raw = Some(value.to_owned());
@@ -482,7 +490,7 @@ fn drive_state(value: &str) -> DriveState {
         "missing" => DriveState::Missing,
         "offline" => DriveState::Offline,
         _ if lower.contains("hot-spare") || lower.contains("hot spare") => DriveState::Spare,
-        _ if lower.contains("jbod") => DriveState::Jbod,
+        _ if lower.contains("jbod") || lower == "exposed to os" => DriveState::Jbod,
         _ if lower.starts_with("raw") => DriveState::Raw,
         _ if lower.starts_with("rebuild") => DriveState::Rebuilding,
         _ if lower.starts_with("failed") || lower.starts_with("defunct") => DriveState::Failed,

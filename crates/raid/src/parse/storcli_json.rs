@@ -326,12 +326,13 @@ fn address(text: &str) -> Option<String> {
 
 fn drive_state(word: &str) -> DriveState {
     match word {
-        "Onln" | "Conf/Online" => DriveState::Online,
+        // Shielded ones are looked over by the controller, and still work.
+        "Onln" | "Conf/Online" | "CFShld" => DriveState::Online,
         "UGood" | "UConf/Good" => DriveState::Ready,
-        "UBad" | "UConf/Bad" => DriveState::Bad,
-        "GHS" | "DHS" | "HSP" | "GHS/Good" | "DHS/Good" => DriveState::Spare,
+        "UBad" | "UConf/Bad" | "UBUnsp" => DriveState::Bad,
+        "GHS" | "DHS" | "HSP" | "GHS/Good" | "DHS/Good" | "HSPShld" => DriveState::Spare,
         "Rbld" | "Conf/Rebuild" => DriveState::Rebuilding,
-        "Cpybck" | "Conf/Replace" => DriveState::Copyback,
+        "Cpybck" | "Conf/Replace" | "CBShld" => DriveState::Copyback,
         "Offln" | "Conf/Offline" => DriveState::Offline,
         "Failed" | "Conf/Failed" | "UConf/Failed" => DriveState::Failed,
         "Msng" | "Conf/Missing" => DriveState::Missing,
