@@ -14,7 +14,7 @@ use esos_raid::{Capture, Facts, Tool, parse};
 type Alter = fn(&[u8]) -> Vec<u8>;
 
 fn lines(bytes: &[u8], each: impl Fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
-    bytes.split(|b| *b == b'\n').map(|line| each(line)).collect::<Vec<_>>().join(&b'\n')
+    bytes.split(|b| *b == b'\n').map(each).collect::<Vec<_>>().join(&b'\n')
 }
 
 const ALTERATIONS: [(&str, Alter); 6] = [
