@@ -69,6 +69,14 @@ pub(crate) enum Verb {
     Verify,
     /// Drop old generations and free what only they needed
     Prune,
+    /// Make another directory hold the same generations: the mounted partition of a second stick
+    Mirror {
+        /// The directory
+        to: PathBuf,
+        /// Throw away generations that only the mirror has
+        #[arg(long)]
+        replace: bool,
+    },
     /// Sync whenever something has changed and it is quiet, without end, as init runs it
     Watch,
 }

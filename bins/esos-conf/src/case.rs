@@ -1,10 +1,9 @@
 //! The box and its store, as each verb needs them.
 use crate::host::{HostBox, HostMedium};
-use crate::stick::Mounted;
 use esos_cli::{Exit, Failure, OrExit, Ui};
 use esos_confsync::restore::Restored;
 use esos_confsync::{EXTRAS, Index, Store, StoreError, Tracked};
-use esos_hostfs::{Files, HostFiles, LockGuard, lock};
+use esos_hostfs::{Files, HostFiles, LockGuard, Mounted, lock};
 use esos_layout::run;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -48,7 +47,7 @@ impl Case {
         let (store_dir, mounted) = match store {
             Some(dir) => (dir.to_owned(), None),
             None if live => {
-                let mounted = Mounted::of(esos_layout::part::CONF, write)?;
+                let mounted = crate::stick::mounted(write)?;
                 (mounted.path().to_owned(), Some(mounted))
             }
             None => {
@@ -110,6 +109,16 @@ impl Case {
             &serde_json::to_vec_pretty(restored)?,
             0o600,
         )?)
+    }
+
+    /// The box has its configuration, restored late or declared by hand: the network may come up again.
+    /// Whether that was forbidden until now.
+    pub(crate) fn network_may_be_on(&self) -> Result<bool, Failure> {
+        match self.files.remove(run::NETWORK_OFF) {
+            Ok(()) => Ok(true),
+            Err(e) if e.is_not_found() => Ok(false),
+            Err(e) => Err(e.into()),
+        }
     }
 
     /// The image's own files, as they were before anything was restored.

@@ -9,7 +9,6 @@ use crate::restore::bring;
 use crate::secret::passphrase;
 use esos_cli::{Exit, Failure, OrExit, Ui};
 use esos_confsync::{BoxPath, Intake, IntakeError, Kind, Node, NodeKind, Request, Stat, Tracked, Tree};
-use esos_exec::HostRunner;
 use esos_hostfs::{Clock, Files, HostClock};
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -101,8 +100,8 @@ fn stick(dir: &Path, taken: &mut Taken<'_, '_>) -> Result<(), Failure> {
     }
     taken.original = true;
     if git.is_dir() {
-        if let Err(e) = git::take(&git, &HostRunner, taken) {
-            taken.missing.push(format!("/etc: {e}"));
+        if let Err(e) = git::take(&git, taken) {
+            taken.missing.push(format!("/etc with all that is in it: {e}"));
         }
         etckeeper::apply(taken)?;
     } else {

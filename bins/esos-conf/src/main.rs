@@ -34,6 +34,7 @@ fn main() -> ExitCode {
             Verb::Export { file, what, passphrase_file, plain } => {
                 export::run(store, file, what.as_deref(), passphrase_file.as_deref(), *plain, ui)
             }
+            Verb::Mirror { to, replace } => sync::mirror(store, to, *replace, ui),
             Verb::Watch => watch::run(store, ui),
         }
     })

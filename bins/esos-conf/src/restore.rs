@@ -113,7 +113,11 @@ fn restore(
             return Err(told(StoreError::NotFound(format!("{path} is not in @{}", generation.id))));
         }
         // Names of one file are restored together with it, or not at all.
-        steps.retain(|step| paths.iter().any(|p| step.path.is_below(p)));
+        // A directory on the way that is not there any more comes back with what was in it.
+        let wanted = |step: &Step, p: &BoxPath| {
+            step.path.is_below(p) || (step.act == Act::Put && p.is_below(&step.path))
+        };
+        steps.retain(|step| paths.iter().any(|p| wanted(step, p)));
     }
     let (arrived, conflicts) = merged.as_ref().map_or((&[][..], &[][..]), |m| (&m.arrived, &m.conflicts));
     let mut restored = Restored::begun(&choice, arrived, conflicts);
@@ -138,6 +142,11 @@ fn restore(
         restored.missing.extend(generation.missing.iter().cloned());
         if paths.is_empty() {
             case.keep_restored(&restored)?;
+        }
+        if paths.is_empty() && applied.failed.is_empty() && case.network_may_be_on()? {
+            ui.say(
+                "the network was kept off at boot and may come up now: service esos-network start, or reboot",
+            );
         }
     }
     for failed in &applied.failed {

@@ -1,11 +1,14 @@
 //! `esos-conf sync` and `prune`.
 use crate::case::{Case, told};
 use crate::host::{HostMedium, flush};
-use esos_cli::{Exit, Failure, Ui};
+use esos_cli::{Exit, Failure, OrExit, Ui};
 use esos_confsync::restore::Restored;
-use esos_confsync::{Collected, Request, Retention, Store, StoreError, Synced, collect, retain, sync};
-use esos_hostfs::{Clock, HostClock};
+use esos_confsync::{
+    Collected, MirrorError, Request, Retention, Store, StoreError, Synced, collect, retain, sync,
+};
+use esos_hostfs::{Clock, HostClock, lock};
 use std::path::Path;
+use std::time::Duration;
 
 /// Old generations are freed when so many may go: freeing reads all that stay.
 const WORTH: usize = 20;
@@ -68,6 +71,8 @@ pub(crate) fn once(case: &Case, reason: &str, force: bool) -> Result<Synced, Fai
         state.made = request.now;
         case.keep_restored(&state)?;
     }
+    // What the box has is what the stick has, from here on.
+    case.network_may_be_on()?;
     if synced.made && synced.generation.is_multiple_of(WORTH as u64) {
         // The generation is safe; what could not be freed is freed the next time.
         let _next_time = free(case, &Retention::default(), restored.as_ref());
@@ -118,4 +123,38 @@ pub(crate) fn prune(store: Option<&Path>, ui: &mut Ui) -> Result<Exit, Failure> 
         ));
     })?;
     Ok(Exit::Done)
+}
+
+/// `esos-conf mirror`.
+pub(crate) fn mirror(store: Option<&Path>, to: &Path, replace: bool, ui: &mut Ui) -> Result<Exit, Failure> {
+    let case = Case::open(store, false, ui)?;
+    let _locks = case.lock()?;
+    if !to.is_dir() {
+        let what = format!("no store at {}: {}", to.display(), StoreError::Gone);
+        return Err(Failure::new(Exit::Unavailable, what).code("conf::gone"));
+    }
+    let _second = lock(&to.join(".lock"), Duration::from_secs(60)).or_exit(Exit::Busy)?;
+    let done = esos_confsync::mirror(&case.medium, &HostMedium::new(to), replace).map_err(|e| match e {
+        MirrorError::From(e) => told(e),
+        MirrorError::To(e) => told(e).context("the mirror"),
+        other => Failure::from(other)
+            .with_exit(Exit::Refused)
+            .code("conf::foreign")
+            .help("look at them: esos-conf log --store DIR; --replace throws them away"),
+    })?;
+    if !done.copied.is_empty() || !done.removed.is_empty() {
+        flush(to)?;
+    }
+    for damage in &done.damaged {
+        ui.warn(format!("damaged, and not copied: {}: {}", damage.file, damage.why));
+    }
+    ui.emit("esos.conf.mirror/1", &done, |human| {
+        human.line(format!(
+            "{} packs copied, {} removed, {} bytes written",
+            done.copied.len(),
+            done.removed.len(),
+            done.written_bytes
+        ));
+    })?;
+    Ok(if done.damaged.is_empty() { Exit::Done } else { Exit::Invalid })
 }

@@ -1,11 +1,12 @@
 //! `esos-conf watch`: on the stick soon after it has changed.
-use crate::case::Case;
+use crate::case::{Case, STATE};
 use crate::host::HostBox;
 use crate::sync::once;
 use esos_alert::{EventId, Inbox, Report, Severity};
 use esos_cli::{Exit, Failure, Ui};
 use esos_confsync::{EXTRAS, Quiet, Tracked, fingerprint};
 use esos_hostfs::{Clock, Files, HostClock, HostFiles};
+use esos_layout::run;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::time::Duration;
@@ -28,11 +29,28 @@ pub(crate) struct Pending {
     pub(crate) problem: Option<String>,
 }
 
+/// What a refusal rests on: what was restored, and which stick is there.
+#[derive(Debug, PartialEq, Eq)]
+struct Ground {
+    restored: Option<Vec<u8>>,
+    stick: Option<Vec<u8>>,
+}
+
+impl Ground {
+    fn of(files: &dyn Files) -> Self {
+        Self {
+            restored: files.read(&format!("{STATE}/restored.json")).ok(),
+            stick: files.read(run::STICK_STATE).ok(),
+        }
+    }
+}
+
 pub(crate) fn run(store: Option<&Path>, ui: &mut Ui) -> Result<Exit, Failure> {
     let files = HostFiles::new(ui.root());
     let tree = HostBox::new(ui.root());
     let mut quiet = Quiet::new(QUIET_S, MOST_S);
     let mut state = Pending::default();
+    let mut refused: Option<Ground> = None;
     loop {
         let extras = files.read(EXTRAS).ok();
         let tracked = extras
@@ -40,7 +58,8 @@ pub(crate) fn run(store: Option<&Path>, ui: &mut Ui) -> Result<Exit, Failure> {
             .unwrap_or_default();
         // A clock that is set must not make a change wait.
         let now = HostClock.monotonic().as_secs();
-        if quiet.look(now, fingerprint(&tree, &tracked)) {
+        let ground = Ground::of(&files);
+        if quiet.look(now, fingerprint(&tree, &tracked)) && refused.as_ref() != Some(&ground) {
             let done = Case::open(store, true, ui).and_then(|case| once(&case, "change", false));
             let next = match &done {
                 Ok(_) => {
@@ -52,6 +71,9 @@ pub(crate) fn run(store: Option<&Path>, ui: &mut Ui) -> Result<Exit, Failure> {
                     Pending { last: state.last, problem: Some(failure.message().to_owned()) }
                 }
             };
+            // A refusal stands until a restore, a sync by hand, or another stick: the partition is not mounted
+            // every few seconds only to hear the same again.
+            refused = done.is_err_and(|failure| failure.exit() == Exit::Refused).then_some(ground);
             told(&files, &state, &next, ui);
             state = next;
         }

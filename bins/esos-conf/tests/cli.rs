@@ -343,3 +343,60 @@ fn backups_and_exports() {
     };
     assert_eq!(list("b"), list("e"), "the same tree");
 }
+
+#[test]
+fn the_network_may_come_up_once_the_box_has_its_configuration() {
+    let case = Case::new();
+    let off = |root: &str| case.path(root).join("run/esos/network-off");
+    let forbid = |root: &str| {
+        fs::create_dir_all(case.path(root).join("run/esos")).unwrap();
+        fs::write(off(root), "the stick was not there\n").unwrap();
+    };
+    forbid("a");
+    assert_eq!(case.run("a", &["status"]).0, 7);
+    assert!(off("a").exists(), "looking changes nothing");
+    assert_eq!(case.run("a", &["sync"]).0, 0);
+    assert!(!off("a").exists());
+
+    forbid("b");
+    assert_eq!(case.run("b", &["restore", "--dry-run"]).0, 0);
+    assert_eq!(case.run("b", &["restore", "/etc/shadow", "--yes"]).0, 0);
+    assert!(off("b").exists(), "one file is not the configuration");
+    let (exit, _, said) = case.run("b", &["restore", "--yes"]);
+    assert!(exit == 0 && !off("b").exists(), "{said}");
+    assert!(said.contains("service esos-network start"), "{said}");
+
+    // A restore that was not whole, and a sync that is refused for it, change nothing.
+    forbid("a");
+    let kept = r#"{"complete": false, "problem": "the stick was not there"}"#;
+    fs::write(case.path("a/var/lib/esos/conf/restored.json"), kept).unwrap();
+    let (exit, json, _) = case.run("a", &["sync"]);
+    assert_eq!((exit, code(&json)), (5, "conf::incomplete-restore"));
+    assert!(off("a").exists());
+    assert_eq!(case.run("a", &["sync", "--yes"]).0, 0);
+    assert!(!off("a").exists());
+}
+
+#[test]
+fn a_second_store_follows() {
+    let case = Case::new();
+    fs::create_dir(case.path("second")).unwrap();
+    let second = case.path("second");
+    let second = second.to_str().unwrap();
+    assert_eq!(case.run("a", &["mirror", second]).1["data"]["copied"].as_array().unwrap().len(), 0);
+    case.run("a", &["sync"]);
+    fs::write(case.path("a/etc/more"), "more\n").unwrap();
+    case.run("a", &["sync"]);
+    let (exit, json, _) = case.run("a", &["mirror", second]);
+    assert_eq!((exit, json["data"]["copied"].as_array().unwrap().len()), (0, 2), "{json}");
+    assert_eq!(case.on("second", "b", &["restore", "--yes"]).0, 0);
+    assert_eq!(fs::read_to_string(case.path("b/etc/more")).unwrap(), "more\n");
+    // The other box goes on with it: that is not thrown away unasked.
+    fs::write(case.path("b/etc/more"), "even more\n").unwrap();
+    assert_eq!(case.on("second", "b", &["sync"]).0, 0);
+    let (exit, json, _) = case.run("a", &["mirror", second]);
+    assert_eq!((exit, code(&json)), (5, "conf::foreign"), "{json}");
+    assert_eq!(case.run("a", &["mirror", second, "--replace"]).0, 0);
+    let (exit, json, _) = case.run("a", &["mirror", case.path("nowhere").to_str().unwrap()]);
+    assert_eq!((exit, code(&json)), (7, "conf::gone"), "{json}");
+}

@@ -6,8 +6,6 @@ mod holders;
 mod place;
 mod prune;
 mod staging;
-#[path = "../../esos-conf/src/stick.rs"]
-mod stick;
 mod support;
 
 use args::{Args, Verb};

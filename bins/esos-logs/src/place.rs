@@ -1,12 +1,13 @@
 //! The partition of logs.
-use crate::stick::Mounted;
-use esos_cli::{Exit, Failure, Ui};
-use esos_hostfs::Space;
-use esos_layout::part;
+use esos_cli::{Exit, Failure, OrExit, Ui};
+use esos_hostfs::{Files, HostFiles, MountFlags, Mounted, Space};
+use esos_initramfs::{BootedStick, BootedStickError};
+use esos_layout::{part, run};
 use esos_logarchive::{Budget, Entry, Policy, retain};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The partition of logs, as a directory.
 pub(crate) struct Place {
@@ -20,7 +21,7 @@ impl Place {
         let (dir, mounted) = match store {
             Some(dir) => (dir.to_owned(), None),
             None if ui.global().is_live() => {
-                let mounted = Mounted::of(part::LOGS, write)?;
+                let mounted = mounted(write)?;
                 (mounted.path().to_owned(), Some(mounted))
             }
             None => {
@@ -75,6 +76,26 @@ impl Place {
         }
         Ok((gone, verdict.short_bytes))
     }
+}
+
+/// Whoever else has it mounted, for the other purpose, is done by then.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// `esos_logs` of the stick that was booted, wherever it is now. Never that of another stick with the same names.
+fn mounted(write: bool) -> Result<Mounted, Failure> {
+    let files = HostFiles::new("/");
+    let told = |e: BootedStickError| {
+        let exit = if matches!(e, BootedStickError::Report(_)) { Exit::Invalid } else { Exit::Unavailable };
+        Failure::from(e).with_exit(exit).code("logs::gone").help("esos stick show")
+    };
+    let stick = BootedStick::read(&files).map_err(told)?;
+    let device = stick.partition(part::LOGS).map_err(told)?;
+    files.make_dir(run::DIR)?;
+    let mut flags = MountFlags::NO_SUID | MountFlags::NO_DEV | MountFlags::NO_EXEC;
+    if !write {
+        flags |= MountFlags::READ_ONLY;
+    }
+    Mounted::new_in(Path::new(run::DIR), device, "ext4", flags, PATIENCE).or_exit(Exit::Unavailable)
 }
 
 fn walk(dir: &Path, below: &str, depth: u32, found: &mut Vec<Entry>) -> Result<(), Failure> {

@@ -45,7 +45,7 @@ pub use host::HostFiles;
 pub use kexec::{load_crash_kernel, unload_crash_kernel};
 pub use lock::{LockError, LockGuard, lock};
 pub use mem::MemFiles;
-pub use mount::{MountFlags, mount, unmount};
+pub use mount::{MountFlags, Mounted, mount, unmount};
 pub use mountinfo::Mount;
 pub use new_file::NewFile;
 pub use power::{Power, power, sync};

@@ -16,6 +16,7 @@
 //! assert_eq!(decide(&line, &Facts { vmcore: true, ..facts }), BootMode::Capture);
 //! ```
 mod boot;
+mod booted;
 mod capture;
 mod cmdline;
 mod drivers;
@@ -38,6 +39,7 @@ mod unpack;
 mod world;
 
 pub use boot::{Ending, boot};
+pub use booted::{BootedStick, BootedStickError};
 pub use cmdline::{Cmdline, IsoMode};
 pub use drivers::Drivers;
 pub use fat::{Fat, FatError, FatFile};

@@ -24,13 +24,16 @@ pub const MARKED_GOOD: &str = "/run/esos/marked-good";
 /// `ESOS_STICK_DISK` (`/dev/sdb`) and `ESOS_PART_<name>` for each partition (`ESOS_PART_esos_conf`).
 /// It must leave nothing mounted. Its exit status is reported; the boot goes on in any case.
 pub const RESTORE_HOOK: &str = "/usr/lib/esos/restore-conf";
+/// Written by the restore hook where the configuration could not be restored: why the network stays off.
+/// Taken away once the box has its configuration after all.
+pub const NETWORK_OFF: &str = "/run/esos/network-off";
 /// Where our tools are.
 pub const BIN_DIR: &str = "/usr/sbin";
 /// Where vendor RAID tools are put.
 pub const OPT_SBIN: &str = "/opt/sbin";
-/// Where this file exists in the root image, a service of the running root takes `/dev/watchdog` over,
-/// and `esos-init` leaves it running; otherwise it is stopped before the switch.
-pub const WATCHDOG_KEEPER: &str = "/etc/esos/watchdog";
+/// The program of the root image, run first by its init, that takes `/dev/watchdog` over. Where it exists,
+/// `esos-init` leaves the watchdog running; otherwise it is stopped before the switch.
+pub const WATCHDOG_KEEPER: &str = "/usr/lib/esos/watchdog";
 /// With `esos_persist`: where the partition of the stick that holds the root is mounted.
 pub const PERSIST_MOUNT: &str = "/mnt/persist";
 /// With `esos_persist`: the directory on [`crate::part::DATA`], or else on [`crate::part::LOGS`]. In it,

@@ -1,63 +1,44 @@
-//! `/etc` of the original: the newest commit of a bare repository, read by git.
+//! `/etc` of the original: the newest commit of a bare repository. It is read here and not by git, which a box does
+//! not have: with Perl and all that it needs it would be a tenth of the root image.
+mod objects;
+
 use crate::import::Taken;
 use esos_confsync::{BoxPath, Node, NodeKind};
-use esos_exec::{Cmd, Runner};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use objects::{Kind, Objects, Oid, hex, oid};
+use std::path::Path;
 
 type Error = Box<dyn std::error::Error>;
 
-const PROGRAMS: &[&str] = &["/usr/bin/git", "/usr/local/bin/git", "/bin/git"];
-
-struct Git<'g> {
-    program: PathBuf,
-    repository: &'g Path,
-    runner: &'g dyn Runner,
-}
-
-impl Git<'_> {
-    /// The output of a command. Hooks, other people's settings and the network have no part in it.
-    fn run(&self, args: &[&str]) -> Result<Vec<u8>, Error> {
-        let cmd = Cmd::new(&self.program)
-            .args([
-                "-c",
-                "safe.directory=*",
-                "-c",
-                "core.fsmonitor=false",
-                "--no-replace-objects",
-                "--git-dir",
-            ])
-            .arg(self.repository)
-            .args(args.iter().copied())
-            .env("GIT_CONFIG_NOSYSTEM", "1")
-            .env("GIT_CONFIG_GLOBAL", "/dev/null")
-            .limit(Duration::from_secs(120));
-        let output = self.runner.run(&cmd)?;
-        if output.status.success() {
-            return Ok(output.stdout);
-        }
-        let said = output.error_text().lines().next().unwrap_or("it says nothing").to_owned();
-        Err(format!("git: {}: {said}", output.status).into())
-    }
-}
+/// Directories of a configuration are not deeper; a tree that holds itself ends here.
+const DEEPEST: usize = 64;
 
 /// Takes the newest commit in. What of it is damaged is told, and the rest is taken.
-pub(crate) fn take(repository: &Path, runner: &dyn Runner, taken: &mut Taken<'_, '_>) -> Result<(), Error> {
-    let program = PROGRAMS.iter().map(PathBuf::from).find(|p| p.exists());
-    let program = program
-        .ok_or("git is not installed; import on a machine that has it, and take its export from there")?;
-    let git = Git { program, repository, runner };
-    let id = git.run(&["rev-parse", "--verify", "HEAD^{tree}"])?;
-    let id = String::from_utf8_lossy(&id).trim().to_owned();
+pub(crate) fn take(repository: &Path, taken: &mut Taken<'_, '_>) -> Result<(), Error> {
+    let objects = Objects::open(repository);
+    let commit = objects.get(&objects.head()?, Kind::Commit)?;
+    let commit = String::from_utf8_lossy(&commit).into_owned();
+    let line = |word: &str| commit.lines().take_while(|l| !l.is_empty()).find_map(|l| l.strip_prefix(word));
+    let tree = line("tree ").and_then(oid).ok_or("the commit names no tree")?;
     // git keeps no times; that of the commit stands for all.
-    let time = git.run(&["log", "-1", "--format=%ct", "HEAD"]).unwrap_or_default();
-    let time = String::from_utf8_lossy(&time).trim().parse().unwrap_or(0);
-    walk(&git, &id, &BoxPath::new("/etc").unwrap_or_default(), time, taken)
+    let time = line("committer ").and_then(|l| l.rsplit(' ').nth(1)?.parse().ok()).unwrap_or(0);
+    walk(&objects, &tree, &BoxPath::new("/etc").unwrap_or_default(), time, 0, taken)
 }
 
 /// A damaged listing costs what is in it, and nothing else.
-fn walk(git: &Git<'_>, tree: &str, dir: &BoxPath, time: i64, taken: &mut Taken<'_, '_>) -> Result<(), Error> {
-    let listing = match git.run(&["ls-tree", "-z", tree]) {
+fn walk(
+    objects: &Objects,
+    tree: &Oid,
+    dir: &BoxPath,
+    time: i64,
+    depth: usize,
+    taken: &mut Taken<'_, '_>,
+) -> Result<(), Error> {
+    let listing = objects.get(tree, Kind::Tree).and_then(|data| rows(&data, tree));
+    let listing = match listing {
+        Ok(_) if depth > DEEPEST => Err("its directories have no end".to_owned()),
+        listing => listing,
+    };
+    let listing = match listing {
         Ok(listing) => listing,
         Err(e) => {
             taken.missing.push(format!("{dir}/ with all that is in it: {e}"));
@@ -65,32 +46,46 @@ fn walk(git: &Git<'_>, tree: &str, dir: &BoxPath, time: i64, taken: &mut Taken<'
         }
     };
     taken.add(dir, dir_node());
-    for line in listing.split(|b| *b == 0).filter(|l| !l.is_empty()) {
-        let mut halves = line.splitn(2, |b| *b == b'\t');
-        let head = String::from_utf8_lossy(halves.next().unwrap_or_default()).into_owned();
-        let path = dir.join(halves.next().unwrap_or_default());
-        let words: Vec<&str> = head.split(' ').collect();
-        let [mode, kind, id] = words.as_slice() else {
-            return Err(format!("git lists `{head}`").into());
-        };
-        match *kind {
-            "tree" => walk(git, id, &path, time, taken)?,
-            "blob" => match git.run(&["cat-file", "blob", id]) {
+    for (mode, name, id) in listing {
+        let path = dir.join(&name);
+        match mode.as_str() {
+            "40000" => walk(objects, &id, &path, time, depth.saturating_add(1), taken)?,
+            "160000" => taken.missing.push(format!("{path}: another repository in this one")),
+            _ => match objects.get(&id, Kind::Blob) {
                 Err(e) => taken.missing.push(format!("{path}: {e}")),
-                Ok(data) if *mode == "120000" => {
+                Ok(data) if mode == "120000" => {
                     taken.add(&path, Node { kind: NodeKind::Link(data), mode: 0o777, ..dir_node() });
                 }
                 Ok(data) => {
                     let node =
-                        Node { mode: permissions(&path, *mode == "100755"), mtime: (time, 0), ..dir_node() };
+                        Node { mode: permissions(&path, mode == "100755"), mtime: (time, 0), ..dir_node() };
                     taken.file(&path, &node, &mut &data[..]).map_err(|e| e.message().to_owned())?;
                     taken.learn(&path, &data);
                 }
             },
-            other => taken.missing.push(format!("{path}: a {other} in the repository")),
         }
     }
     Ok(())
+}
+
+/// The rows of a tree: mode, name, object.
+fn rows(data: &[u8], tree: &Oid) -> Result<Vec<(String, Vec<u8>, Oid)>, String> {
+    let nonsense = || format!("tree {} makes no sense", hex(tree));
+    let (mut rows, mut rest) = (Vec::new(), data);
+    while !rest.is_empty() {
+        let end = rest.iter().position(|b| *b == 0).ok_or_else(nonsense)?;
+        let (head, tail) = rest.split_at_checked(end).ok_or_else(nonsense)?;
+        let space = head.iter().position(|b| *b == b' ').ok_or_else(nonsense)?;
+        let (mode, name) = head.split_at_checked(space).ok_or_else(nonsense)?;
+        let name = name.get(1..).unwrap_or_default();
+        let id = tail.get(1..21).and_then(|id| Oid::try_from(id).ok()).ok_or_else(nonsense)?;
+        if name.is_empty() || name == b"." || name == b".." || name.contains(&b'/') {
+            return Err(nonsense());
+        }
+        rows.push((String::from_utf8_lossy(mode).into_owned(), name.to_vec(), id));
+        rest = tail.get(21..).unwrap_or_default();
+    }
+    Ok(rows)
 }
 
 fn dir_node() -> Node {
