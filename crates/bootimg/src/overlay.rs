@@ -136,6 +136,7 @@ pub const FILES: &[File] = files![
     0o755 "usr/lib/esos/restore-conf",
     0o755 "usr/lib/esos/scst-watcher",
     0o755 "usr/lib/esos/stick-watcher",
+    0o755 "usr/lib/esos/watchdog",
 ];
 
 /// All directories, sorted by path.

@@ -232,7 +232,12 @@ impl Boot<'_> {
         let drivers = Drivers::open(self.world, &self.report.kernel);
         drivers.load_fixed(self.world);
         drivers.coldplug(self.world);
-        if let Some(identity) = self.world.kernel.watchdog() {
+        let mut watchdog = self.world.kernel.watchdog();
+        // The machine has none: the kernel's own at least ends what hangs above it.
+        if watchdog.is_none() && drivers.has("softdog") && drivers.load(self.world, "softdog") {
+            watchdog = self.world.kernel.watchdog();
+        }
+        if let Some(identity) = watchdog {
             self.world.console.say(&format!("watchdog: {identity}"));
         }
         self.world.console.detail(&format!("{} modules", drivers.count()));
@@ -537,7 +542,9 @@ impl Boot<'_> {
     fn end(mut self) -> Ending {
         self.write_report();
         let keeper = format!("{NEW_ROOT}{}", run::WATCHDOG_KEEPER);
-        self.world.kernel.release_watchdog(self.world.files.stat(&keeper).is_ok());
+        // In a rescue shell nobody feeds it.
+        let kept = !self.line.rescue && self.world.files.stat(&keeper).is_ok();
+        self.world.kernel.release_watchdog(kept);
         let times: Vec<_> = self.report.steps.iter().map(|s| format!("{} {}", s.step, s.took_ms)).collect();
         self.world.console.say(&format!("steps in ms: {}", times.join(", ")));
         if self.line.rescue {

@@ -273,7 +273,10 @@ impl Kernel for Fake {
     fn watchdog(&self) -> Option<String> {
         None
     }
-    fn release_watchdog(&self, _keep_running: bool) {}
+    fn release_watchdog(&self, keep_running: bool) {
+        let word = if keep_running { "runs on" } else { "is stopped" };
+        self.calls.borrow_mut().push(format!("the watchdog {word}"));
+    }
 }
 
 impl crate::Crash for Fake {
@@ -424,6 +427,24 @@ fn words_of_the_command_line_are_honoured() {
     assert_eq!(fake.run(), switch(&[]));
     assert_eq!(fake.report().slot, Some(Slot::Primary), "found by its index");
     assert!(fake.has_said("no slot="));
+}
+
+#[test]
+fn the_watchdog_is_left_to_a_root_that_takes_it_and_to_no_shell() {
+    let keeper = format!("{NEW_ROOT}{}", run::WATCHDOG_KEEPER);
+    for (cmdline, keeps, end) in [
+        (GOOD, true, "the watchdog runs on"),
+        (GOOD, false, "the watchdog is stopped"),
+        ("slot=PRIMARY rescue", true, "the watchdog is stopped"),
+    ] {
+        let fake = Fake::new(Twist::of(cmdline));
+        if keeps {
+            fake.files().make_dir(keeper.rsplit_once('/').unwrap().0).unwrap();
+            fake.files().replace(&keeper, b"#!/bin/sh\n", 0o755).unwrap();
+        }
+        fake.run();
+        assert_eq!(fake.calls.borrow().last().unwrap(), end, "{cmdline}");
+    }
 }
 
 #[test]

@@ -41,6 +41,12 @@ impl Drivers {
         }
     }
 
+    /// Whether the initramfs has a module, or the kernel has it built in.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.tables.load_order(name).is_ok()
+    }
+
     /// Loads a module and what it needs; each is tried once. Whether the kernel has it now.
     pub fn load(&self, world: World<'_>, name: &str) -> bool {
         let order = match self.tables.load_order(name) {
