@@ -79,6 +79,14 @@ pub(crate) enum Verb {
         /// The image, or a device [default: the stick that this box booted from]
         image: Option<PathBuf>,
     },
+    /// Keep a second stick like the one that the box booted from
+    ///
+    /// The first time the second stick is written whole, with an identity of its own, and remembered; from then on
+    /// `esos-image mirror` (cron runs it) copies what has changed: slots, the slot state, generations of the
+    /// configuration. Logs stay where they are. The box boots from either.
+    ///
+    /// Example: esos-image mirror /dev/sdb
+    Mirror(MirrorArgs),
     /// Copy the RAID makers' tools of the stick to /opt/sbin; the box does so at boot
     Tools {
         /// The image, or a device [default: the stick that this box booted from]
@@ -106,6 +114,12 @@ pub(crate) struct WriteArgs {
     /// Erase the target of that name without asking
     #[arg(long, value_name = "NAME")]
     pub(crate) yes_erase: Option<String>,
+    /// Copy this box's configuration, with its history, onto the new stick
+    #[arg(long)]
+    pub(crate) with_config: bool,
+    /// Copy the configuration of that stick, or image, instead
+    #[arg(long, value_name = "DEVICE|FILE", conflicts_with = "with_config")]
+    pub(crate) config_of: Option<PathBuf>,
 }
 
 /// `upgrade`.
@@ -132,6 +146,26 @@ pub(crate) struct UpgradeArgs {
     /// Check everything and say what would be done
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+/// `mirror`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct MirrorArgs {
+    /// The second stick, or a file that stands for it [default: the one that is kept as a mirror]
+    #[arg(value_name = "DEVICE|FILE")]
+    pub(crate) target: Option<PathBuf>,
+    /// The stick that is copied [default: the one that this box booted from]; nothing is remembered then
+    #[arg(long, value_name = "DEVICE|FILE", requires = "target")]
+    pub(crate) of: Option<PathBuf>,
+    /// Erase the second stick of that name without asking
+    #[arg(long, value_name = "NAME")]
+    pub(crate) yes_erase: Option<String>,
+    /// Throw away generations of the configuration that only the mirror has
+    #[arg(long)]
+    pub(crate) replace: bool,
+    /// Keep no mirror any more
+    #[arg(long, conflicts_with_all = ["target", "of", "yes_erase", "replace"])]
+    pub(crate) forget: bool,
 }
 
 /// `mark-good`.
@@ -330,6 +364,10 @@ mod tests {
             "upgrade i --target /dev/sdx --downgrade",
             "upgrade http://a/b.img.zst --target f",
             "rollback",
+            "mirror",
+            "mirror /dev/sdy --yes-erase sdy --replace",
+            "mirror --forget",
+            "write i /dev/sdx --with-config",
             "mark-good --after-boot --reboot-on-trial",
         ] {
             Args::try_parse_from(["esos-image"].into_iter().chain(more.split_whitespace())).unwrap();

@@ -2,9 +2,11 @@
 mod args;
 mod bring;
 mod build;
+mod carry;
 mod look;
 mod mark;
 mod medium;
+mod mirror;
 mod slots;
 mod source;
 mod stick;
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
             Verb::Slots { image } => slots::show(image.as_deref(), ui),
             Verb::Write(args) => write::run(&args, ui),
             Verb::Upgrade(args) => upgrade::run(&args, ui),
+            Verb::Mirror(args) => mirror::run(&args, ui),
             Verb::Rollback { image } => slots::roll_back(image.as_deref(), ui),
             Verb::Tools { image } => tools::run(image.as_deref(), ui),
             Verb::MarkGood(args) => mark::run(&args, ui),

@@ -2,6 +2,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use esos_alert::{EventId, Inbox, Report, Severity};
 use esos_bootimg::disk::Reading;
 use esos_bootimg::disk::verify::verify_slot;
 use esos_bootimg::upgrade::{self, Ran, Stick};
@@ -71,6 +72,10 @@ fn after_boot(args: &MarkGoodArgs, ui: &mut Ui) -> Result<Exit, Failure> {
         ui.say("this system was started by kexec, not by GRUB: nothing is marked");
         return Ok(Exit::Done);
     }
+    if let Err(failure) = identify(ui) {
+        // It is known by its partition table as before; the mark is what counts.
+        ui.warn(format!("the stick has no identity of its own yet: {}", failure.message()));
+    }
     let failing = wait_for_checks(args.within, ui);
     let meant = Meant::open(None, How::Write, ui.root())?;
     let Some(booted) = meant.booted.as_ref() else {
@@ -105,6 +110,9 @@ fn after_boot(args: &MarkGoodArgs, ui: &mut Ui) -> Result<Exit, Failure> {
     files.make_dir(run::DIR)?;
     files.replace(run::MARKED_GOOD, &boot_id, 0o644)?;
     let fell_back = ran.fallback.as_ref().map(upgrade::explain);
+    if let Some(why) = &fell_back {
+        mail(&files, slot, why, &boot_id, ui);
+    }
     let data = json!({ "slot": slot, "marked": change.is_some(), "fallback": fell_back });
     ui.emit("esos.image.mark-good/1", &data, |human| {
         human.line(format!("{slot} is good"));
@@ -113,6 +121,29 @@ fn after_boot(args: &MarkGoodArgs, ui: &mut Ui) -> Result<Exit, Failure> {
         }
     })?;
     Ok(Exit::Done)
+}
+
+/// That the box runs, but not what it should run, is something to be told of without asking.
+fn mail(files: &HostFiles, slot: Slot, why: &str, boot_id: &[u8], ui: &mut Ui) {
+    let boot = String::from_utf8_lossy(boot_id);
+    let id = EventId::of(["slots", "fallback", boot.trim()]);
+    let report = Report::happened(id, Severity::Critical, format!("the box runs from {slot}: {why}"))
+        .text("The other system is not tried again by itself once it is marked bad. Changes of the configuration that \
+               it made are kept on the stick.")
+        .remedy("esos-image slots; esos conf log; then upgrade again, or esos-image mark-good --slot");
+    if let Err(error) = Inbox::new(files).put(&report, HostClock.now()) {
+        ui.warn(error.to_string());
+    }
+}
+
+/// The first boot from a stick makes it unlike every other that was written from the same image.
+fn identify(ui: &mut Ui) -> Result<(), Failure> {
+    let meant = Meant::open(None, How::Write, ui.root())?;
+    let identity = stick::new_identity()?;
+    if meant.stick()?.identify(&identity)? {
+        ui.say(format!("the stick has the identity {identity} from now on"));
+    }
+    Ok(())
 }
 
 /// The boot loader's number in the kernel's boot protocol: kexec is 0xD (`Documentation/arch/x86/boot.rst`).

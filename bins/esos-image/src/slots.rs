@@ -3,10 +3,12 @@ use std::path::Path;
 
 use esos_bootimg::upgrade::{self, SlotReport, SlotsReport};
 use esos_cli::{Exit, Failure, Health, Human, OrExit, Section, Table, Ui};
+use esos_hostfs::HostFiles;
 use esos_layout::state::SlotState;
 use esos_units::Bytes;
 
 use crate::medium::How;
+use crate::mirror::Last;
 use crate::stick::{self, Meant};
 
 /// `slots`.
@@ -96,11 +98,24 @@ pub(crate) fn section(root: &Path) -> Section {
         return Section::unused("slots", "this box did not boot from a stick of ESOS");
     }
     match Meant::open(None, How::Read, root).and_then(|meant| look(&meant)) {
-        Ok(found) => told(&found),
+        Ok(found) => mirror(told(&found), root),
         Err(failure) => {
             let text = format!("the slots cannot be read: {}", failure.message());
             Section::new("slots").finding(Health::Unknown, text, Some("esos-image slots"))
         }
+    }
+}
+
+/// The second stick, where one is kept as a mirror.
+fn mirror(section: Section, root: &Path) -> Section {
+    match crate::mirror::last(&HostFiles::new(root)) {
+        None => section,
+        Some(Last { problem: Some(problem), .. }) => {
+            let text = format!("the mirror of the stick is not up to date: {problem}");
+            section.finding(Health::Warn, text, Some("esos-image mirror"))
+        }
+        Some(Last { time: 0, .. }) => section.line("mirror: not looked at yet since the boot"),
+        Some(Last { time, .. }) => section.line(format!("mirror: like the stick at {}", when(time))),
     }
 }
 

@@ -107,3 +107,9 @@ impl Meant {
 pub(crate) fn now() -> u64 {
     HostClock.now().as_secs()
 }
+
+/// 32 random hex digits.
+pub(crate) fn new_identity() -> Result<String, Failure> {
+    let random = HostFiles::new("/").read("/proc/sys/kernel/random/uuid")?;
+    Ok(String::from_utf8_lossy(&random).chars().filter(char::is_ascii_hexdigit).collect())
+}

@@ -2,18 +2,23 @@
 use std::path::{Path, PathBuf};
 
 use esos_bootimg::disk::Reading;
+use esos_bootimg::disk::gpt::Table;
 use esos_bootimg::disk::verify::verify;
 use esos_bootimg::tool::{Tool, recognise};
+use esos_bootimg::upgrade::Stick;
 use esos_bootimg::write::{Facts, WriteProgress, plan};
 use esos_cli::{Confirm, Exit, Failure, OrExit, Ui};
 use esos_exec::{Cmd, HostRunner, Runner};
 use esos_fetch::{Fetch, HostFetch, Location, Sha256, read_whole};
 use esos_hostfs::{Files, HostFiles};
+use esos_layout::state::STICK_UNSET;
 use esos_units::Bytes;
 use serde_json::json;
 
 use crate::args::WriteArgs;
 use crate::bring::bring;
+use crate::carry::{Side, carry};
+use crate::medium::{How, Opened};
 use crate::source::http;
 use crate::target::Target;
 
@@ -73,12 +78,25 @@ pub(crate) fn run(args: &WriteArgs, ui: &mut Ui) -> Result<Exit, Failure> {
     if let Some(finding) = found.findings.first() {
         return Err(Failure::new(Exit::Failed, format!("what was written does not verify: {finding}")));
     }
+    let table = found_table(&medium)?;
+    // What was written from a stick must not pass for that stick.
+    let mut stick = Stick::open(&medium).or_exit(Exit::Failed)?;
+    if stick.records().stick.as_deref() != Some(STICK_UNSET) {
+        stick.assign(STICK_UNSET).or_exit(Exit::Failed)?;
+    }
     drop(medium);
+    let conf = if args.with_config || args.config_of.is_some() {
+        Some(config(args, &Side { path: &args.target, table: &table }, ui)?)
+    } else {
+        None
+    };
     reread(&target);
     let names: Vec<&str> = tools.iter().map(|t| t.name.as_str()).collect();
-    let table: Vec<_> =
+    let rows: Vec<_> =
         partitions.iter().map(|(name, size)| json!({ "name": name, "size_bytes": size.get() })).collect();
-    let data = json!({ "target": args.target, "partitions": table, "tools": names, "done": done });
+    let data = json!({
+        "target": args.target, "partitions": rows, "tools": names, "done": done, "conf": conf,
+    });
     ui.emit("esos.image.write/1", &data, |human| {
         human.line(format!(
             "{} is written: {} written, {} read back and compared",
@@ -86,8 +104,23 @@ pub(crate) fn run(args: &WriteArgs, ui: &mut Ui) -> Result<Exit, Failure> {
             Bytes::new(done.written_bytes),
             Bytes::new(done.read_back_bytes)
         ));
+        if let Some(copied) = conf.as_ref().and_then(|c| c.get("copied")?.as_array()) {
+            human.line(format!("it has the configuration: {} packs", copied.len()));
+        }
     })?;
     Ok(Exit::Done)
+}
+
+fn found_table(medium: &Opened) -> Result<Table, Failure> {
+    Ok(Stick::open(medium).or_exit(Exit::Failed)?.table().clone())
+}
+
+/// The configuration of this box, or of a stick that was named.
+fn config(args: &WriteArgs, to: &Side<'_>, ui: &Ui) -> Result<serde_json::Value, Failure> {
+    let Some(path) = &args.config_of else { return carry(None, to, true, ui) };
+    let medium = Opened::open(path, How::Read)?;
+    let table = Stick::open(&medium).or_exit(Exit::Invalid)?.table().clone();
+    carry(Some(&Side { path, table: &table }), to, true, ui)
 }
 
 /// `--tool` and `--sha256`, in pairs.

@@ -13,8 +13,8 @@ use esos_bootimg::disk::gpt::{Copy, Partition, Table};
 use esos_bootimg::disk::verify::verify;
 use esos_bootimg::disk::{Medium, Reading};
 use esos_bootimg::upgrade::{
-    Incoming, IncomingError, InstallError, Installed, Ran, Refusal, Running, Stick, StickError, Wishes,
-    after_boot, plan, report, roll_back,
+    Incoming, IncomingError, InstallError, Installed, MirrorSlotsError, Ran, Refusal, Running, Stick,
+    StickError, Wishes, after_boot, mirror_slots, plan, report, roll_back,
 };
 use esos_layout::Slot;
 use esos_layout::state::SlotState;
@@ -82,6 +82,36 @@ fn the_slot_that_does_not_run_is_written_and_tried_three_times() {
         bytes
     };
     assert!(bytes(&source, from.0) == bytes(&target, to.0));
+}
+
+#[test]
+fn a_stick_gets_an_identity_once_by_one_sector() {
+    let disk = image(&Wanted::of("1.0"));
+    let mut stick = Stick::open(&disk).unwrap();
+    assert_eq!(stick.records().stick.as_deref(), Some("unset"));
+    let (one, two) = ("0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210");
+    assert!(stick.identify(one).unwrap());
+    assert_eq!(disk.writes(), 1);
+    assert!(!stick.identify(two).unwrap());
+    assert_eq!(Stick::open(&disk).unwrap().records().stick.as_deref(), Some(one));
+    assert_eq!((disk.writes(), starts(&disk).0), (1, Slot::Primary));
+
+    // A stick that forgets what is written says so; one whose record was torn gets a new one.
+    let deaf = image(&Wanted::of("1.0"));
+    deaf.deaf.set(true);
+    let error = Stick::open(&deaf).unwrap().identify(one).unwrap_err();
+    assert!(matches!(error, StickError::NotKept { .. }), "{error}");
+    let (_, at) = {
+        let stick = Stick::open(&disk).unwrap();
+        let (boot, _) = stick.table().find("ESOS_BOOT").map(|(_, p)| stick.table().extent(p)).unwrap();
+        let place = stick.records().places.iter().find(|(path, _)| path.ends_with("state/stick")).unwrap().1;
+        (boot, boot + place.start)
+    };
+    disk.pages.borrow_mut().write(&[0; 256], at);
+    let mut stick = Stick::open(&disk).unwrap();
+    assert_eq!(stick.records().stick, None);
+    assert!(stick.identify(two).unwrap());
+    assert_eq!(stick.records().stick.as_deref(), Some(two));
 }
 
 #[test]
@@ -308,4 +338,81 @@ fn back_by_one_command() {
     assert_eq!((found.preferred, found.slots[1].state), (Slot::Primary, SlotState::Bad));
     assert_eq!(found.fallback.as_ref().unwrap().text, "somebody went back from SECONDARY");
     assert_eq!(starts(&target).1.as_deref(), Some("1.0"));
+}
+
+fn mirrored(from: &Disk, to: &Disk) -> Result<esos_bootimg::upgrade::MirroredSlots, MirrorSlotsError> {
+    let stick = Stick::open(from).unwrap();
+    mirror_slots(&stick, &mut Stick::open(to).unwrap(), &mut |_| {})
+}
+
+#[test]
+fn a_mirror_starts_what_the_stick_starts() {
+    let stick = image(&Wanted::of("1.0"));
+    Stick::open(&stick).unwrap().identify("0123456789abcdef0123456789abcdef").unwrap();
+    let mirror = image(&Wanted::of("0.5"));
+    let done = mirrored(&stick, &mirror).unwrap();
+    assert_eq!(done.slots, [Slot::Primary]);
+    assert_eq!(starts(&mirror), (Slot::Primary, Some("1.0".into()), true));
+    let writes = mirror.writes();
+    assert_eq!(mirrored(&stick, &mirror).unwrap(), Default::default());
+    assert_eq!(mirror.writes(), writes, "nothing has changed, nothing is written");
+
+    upgrade(&stick, &image(&Wanted::of("2.0")), Slot::Primary);
+    good(&stick, Slot::Secondary);
+    let done = mirrored(&stick, &mirror).unwrap();
+    assert_eq!((done.slots, done.state), (vec![Slot::Secondary], true));
+    assert_eq!(starts(&mirror), (Slot::Secondary, Some("2.0".into()), true));
+    assert_eq!(verify(&mut Reading::new(&mirror), &mut |_| {}).unwrap().findings, []);
+    let control = |disk: &Disk| Stick::open(disk).unwrap().state().control();
+    for slot in Slot::ALL {
+        assert_eq!(control(&stick).slot(slot).state, control(&mirror).slot(slot).state);
+        assert_eq!(Stick::open(&mirror).unwrap().state().tries_left(slot), 3);
+    }
+    // A state alone, too.
+    let mut own = Stick::open(&stick).unwrap();
+    let change = roll_back(own.state(), own.note(), 7).unwrap();
+    own.commit(&change).unwrap();
+    assert_eq!(mirrored(&stick, &mirror).unwrap().slots, []);
+    assert_eq!(starts(&mirror).0, Slot::Primary);
+}
+
+#[test]
+fn a_mirror_never_takes_damage_nor_itself() {
+    let stick = image(&Wanted::of("1.0"));
+    let mirror = image(&Wanted::of("0.5"));
+    assert!(matches!(mirrored(&stick, &mirror), Err(MirrorSlotsError::Same(_))), "both are unset");
+    Stick::open(&stick).unwrap().identify("0123456789abcdef0123456789abcdef").unwrap();
+    let (at, _) = Stick::open(&stick).unwrap().slot(Slot::Primary).unwrap();
+    let mut byte = [0];
+    stick.pages.borrow().read(&mut byte, at + 1_000_000);
+    stick.pages.borrow_mut().write(&[byte[0] ^ 1], at + 1_000_000);
+    assert!(matches!(mirrored(&stick, &mirror), Err(MirrorSlotsError::Source { .. })));
+    assert_eq!(mirror.writes(), 0);
+    stick.pages.borrow_mut().write(&byte, at + 1_000_000);
+    mirror.rots.set(Some(Stick::open(&mirror).unwrap().slot(Slot::Primary).unwrap().0 + 1_000_000));
+    assert!(matches!(mirrored(&stick, &mirror), Err(MirrorSlotsError::ReadBack { .. })));
+    assert!(Stick::open(&mirror).unwrap().state().default_slot().is_none(), "what is damaged is not started");
+    mirror.rots.set(None);
+    mirrored(&stick, &mirror).unwrap();
+    assert_eq!(starts(&mirror), (Slot::Primary, Some("1.0".into()), true));
+}
+
+#[test]
+fn power_that_goes_while_a_mirror_is_made_leaves_it_whole_or_empty() {
+    let stick = image(&Wanted { secondary: Some("0.9"), ..Wanted::of("2.0") });
+    Stick::open(&stick).unwrap().identify("0123456789abcdef0123456789abcdef").unwrap();
+    let before = image(&Wanted { secondary: Some("0.9"), ..Wanted::of("1.0") });
+    let whole = before.again();
+    mirrored(&stick, &whole).unwrap();
+    let operations = whole.log.borrow().len();
+    for after in 0..operations {
+        let mirror = before.again();
+        mirror.fails_at.set(Some(after));
+        assert!(mirrored(&stick, &mirror).is_err(), "{after}");
+        let (_, version, sound) = starts(&mirror);
+        assert!(sound && ["1.0", "0.9", "2.0"].contains(&version.unwrap().as_str()), "{after}");
+        mirror.fails_at.set(None);
+        mirrored(&stick, &mirror).unwrap();
+        assert_eq!(starts(&mirror), (Slot::Primary, Some("2.0".into()), true), "{after}");
+    }
 }

@@ -6,7 +6,9 @@ use crate::disk::gpt::{Copy, GptError, Table};
 use crate::disk::inspect::either;
 use crate::disk::state::State;
 use crate::disk::{Medium, ReadRecordsError, Reading, Records, Region, read_records};
-use esos_layout::state::{Attempt, CONTROL_FILES, Control, Note, SECTOR, attempt_file};
+use esos_layout::state::{
+    Attempt, CONTROL_FILES, Control, Note, SECTOR, STICK_UNSET, attempt_file, encode_stick,
+};
 use esos_layout::{Slot, part};
 use std::fmt;
 use std::io;
@@ -168,6 +170,31 @@ impl<'m> Stick<'m> {
             self.records = records(self.medium, &self.table)?;
         }
         Ok(torn.len())
+    }
+
+    /// Gives the stick an identity of its own, 32 hex digits, where it has none that can be read: sticks that
+    /// were written from one image are twins until then. Whether it was given now.
+    ///
+    /// # Errors
+    /// [`StickError`].
+    pub fn identify(&mut self, identity: &str) -> Result<bool, StickError> {
+        if self.records.stick.as_deref().is_some_and(|own| own != STICK_UNSET) {
+            return Ok(false);
+        }
+        self.assign(identity).map(|()| true)
+    }
+
+    /// Gives the stick that identity, whatever it had: for a copy, which must not pass for what it was copied from.
+    ///
+    /// # Errors
+    /// [`StickError`].
+    pub fn assign(&mut self, identity: &str) -> Result<(), StickError> {
+        self.write_record(part::STICK_FILE, &encode_stick(identity))?;
+        self.records = records(self.medium, &self.table)?;
+        if self.records.stick.as_deref() == Some(identity) {
+            return Ok(());
+        }
+        Err(StickError::NotKept { path: part::STICK_FILE.to_owned() })
     }
 
     fn place(&self, path: &str) -> Option<Extent> {
