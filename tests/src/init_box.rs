@@ -10,15 +10,18 @@ use esos_bootimg::kernel::{Initramfs, Selection};
 use esos_bootimg::root::{MemCache, Options, Own, RootBuilder, Silent};
 use esos_layout::slot::{CAPTURE, INITRAMFS, KERNEL, ROOT, ROOT_INDEX};
 use esos_units::Bytes;
+use esos_vm::Guest;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// What `/sbin/init` of the tiny root prints last.
 pub const END: &str = "ROOT-END";
 
-const ROOT_INIT: &str = "#!/bin/busybox sh
+/// A `/sbin/init` that says what it was given and what is mounted, shows the boot report, and ends.
+pub const ROOT_INIT: &str = "#!/bin/busybox sh
 /bin/busybox echo \"ROOT-REACHED $*\"
 /bin/busybox cat /proc/self/mounts
 /bin/busybox echo REPORT-BEGIN
@@ -29,9 +32,11 @@ const ROOT_INIT: &str = "#!/bin/busybox sh
 /bin/busybox poweroff -f
 ";
 
-const MODULES: [&str; 10] = [
+const MODULES: [&str; 12] = [
     "squashfs",
     "crc32c_generic",
+    "i6300esb",
+    "virtio_net",
     "sd_mod",
     "xhci_pci",
     "usb_storage",
@@ -107,7 +112,8 @@ impl Slot {
         let release = kernel.modules.file_name().and_then(|n| n.to_str()).unwrap_or_default();
         let selection = Selection {
             modules: files.iter().map(|(name, _)| name.clone()).collect(),
-            load: ["squashfs", "crc32c_generic", "sd_mod", "ext4"].map(str::to_owned).to_vec(),
+            // What ext4 asks for by an alias must come by itself.
+            load: ["squashfs", "sd_mod", "ext4"].map(str::to_owned).to_vec(),
             absent: Vec::new(),
         };
         let modules: BTreeMap<_, _> =
@@ -177,6 +183,36 @@ impl Slot {
         }
         Ok(fs::write(disk, bytes)?)
     }
+}
+
+/// How long a box of this kind may take to anything, software emulation on a busy host included.
+pub const LIMIT: Duration = Duration::from_secs(900);
+
+/// Runs a command in the shell that such a root gives on its console, and gives what it printed.
+///
+/// # Errors
+/// Where the shell does not answer.
+pub fn ask(guest: &Guest, command: &str) -> Result<String, Box<dyn Error>> {
+    let from = guest.console().mark();
+    // The shell echoes what it is told, wrapped at some column: what counts is between the two words.
+    guest.console().send(&format!("echo ASK-'BEGIN'; {command}; echo ASK-'END'\n"))?;
+    guest.console().wait_for(from, "ASK-END", LIMIT)?;
+    let text = guest.console().since(from).replace('\r', "");
+    let body = text.split_once("ASK-BEGIN\n").map_or("", |(_, rest)| rest);
+    Ok(body.split("ASK-END").next().unwrap_or_default().to_owned())
+}
+
+/// The data of the JSON document that a command prints there, and its exit status.
+///
+/// # Errors
+/// Where it prints none.
+pub fn ask_json(guest: &Guest, command: &str) -> Result<(i32, serde_json::Value), Box<dyn Error>> {
+    let text =
+        ask(guest, &format!("{command} --json >/tmp/ask 2>/tmp/ask.err; echo \"status $?\"; cat /tmp/ask"))?;
+    let (head, body) = text.split_once('{').ok_or_else(|| format!("no document in {text}"))?;
+    let status = head.split_whitespace().last().unwrap_or_default().parse()?;
+    let document: serde_json::Value = serde_json::from_str(&format!("{{{}", body.trim_end()))?;
+    Ok((status, document))
 }
 
 /// Programs and the libraries that they need on this host, by their paths in the root.

@@ -2,10 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 use esos_initramfs::BootReport;
 use esos_layout::{Slot as Name, run};
-use esos_tests::init_box::{self, END, Slot};
-use esos_tests::{Level, allowed, skip};
+use esos_tests::init_box::{self, Content, END, ROOT_INIT, Slot};
+use esos_tests::{Level, allowed, kernel, skip};
 use esos_units::Bytes;
-use esos_vm::{Bus, Disk, Machine, Mark};
+use esos_vm::{Bus, Disk, Keep, Machine, Mark};
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(600);
@@ -82,5 +82,34 @@ fn of_two_sticks_with_equal_labels_the_one_of_the_command_line_is_taken() {
         guest.console().wait_for(Mark::default(), END, LIMIT).unwrap();
         let stick = report(&guest.console().text()).stick.unwrap();
         assert_eq!((stick.identity.as_deref(), stick.serial.as_deref()), (Some(identity), Some(serial)));
+    }
+}
+
+#[test]
+fn with_esos_persist_the_root_is_unpacked_onto_the_stick_once() {
+    let test = "with_esos_persist_the_root_is_unpacked_onto_the_stick_once";
+    if !allowed(test, Level::All) {
+        return;
+    }
+    let kernel = match kernel::find() {
+        Ok(kernel) => kernel,
+        Err(why) => return skip(test, &why),
+    };
+    let content = Content { version: "1.0", init: ROOT_INIT, programs: Vec::new(), args: "esos_persist" };
+    let slot = Slot::with(&kernel, &content).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let stick = dir.path().join("esos.img");
+    if let Err(why) = init_box::write(&stick, &slot, None, "persist") {
+        return skip(test, &why.to_string());
+    }
+    for said in ["unpack", "the root lies unpacked on the stick"] {
+        let disk = Disk::new(&stick, Bus::Usb).id("stick").keep(Keep::Write);
+        let guest = Machine::new("persist").memory(Bytes::mib(1024)).disk(disk).start().unwrap();
+        guest.console().wait_for(Mark::default(), END, LIMIT).unwrap();
+        let text = guest.console().text();
+        assert!(text.contains("overlay / overlay") && text.contains(said), "{text}");
+        let report = report(&text);
+        assert_eq!((report.mode.as_str(), report.root.unwrap().kind.as_str()), ("persist", "overlay"));
+        guest.wait_end(LIMIT).unwrap();
     }
 }
