@@ -25,14 +25,7 @@ impl Failure {
     /// A failure with a message: lower case, no full stop, what was found and where.
     #[must_use]
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        let code = match exit {
-            Exit::Usage => "usage",
-            Exit::Invalid => "invalid",
-            Exit::Refused => "refused",
-            Exit::Unavailable => "unavailable",
-            Exit::Busy => "busy",
-            _ => "failed",
-        };
+        let code = word(exit);
         Self(Box::new(Told {
             exit,
             code: code.to_owned(),
@@ -76,6 +69,9 @@ impl Failure {
     /// Ends the program with that code.
     #[must_use]
     pub fn with_exit(mut self, exit: Exit) -> Self {
+        if self.0.code == word(self.0.exit) {
+            word(exit).clone_into(&mut self.0.code);
+        }
         self.0.exit = exit;
         self
     }
@@ -173,6 +169,18 @@ impl<E: Error> From<E> for Failure {
 impl fmt::Debug for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "exit {}: {}", self.0.exit.code(), self.lines().join("; "))
+    }
+}
+
+/// The code of a failure that got none of its own.
+fn word(exit: Exit) -> &'static str {
+    match exit {
+        Exit::Usage => "usage",
+        Exit::Invalid => "invalid",
+        Exit::Refused => "refused",
+        Exit::Unavailable => "unavailable",
+        Exit::Busy => "busy",
+        _ => "failed",
     }
 }
 
