@@ -1,13 +1,13 @@
 //! `esos-crash convert`.
 use crate::args::{Convert, Format};
 use crate::logs;
-use crate::report::taken;
+use crate::report::{discard, taken};
 use esos_cli::{Exit, Failure, OrExit, Ui};
 use esos_crashdump::{
     Core, ElfView, FLAT_SIGNATURE, KdumpFile, Level, MANIFEST_ENDING, PART_ENDING, PanicScan, ReadAt,
     SaveOptions, Vm, copy, dmesg, flatten, save_dump, unflatten,
 };
-use esos_hostfs::{Files, HostFiles, NewFile, Stream};
+use esos_hostfs::{NewFile, Stream};
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::Path;
@@ -39,7 +39,12 @@ pub(crate) fn run(args: &Convert, ui: &mut Ui) -> Result<Exit, Failure> {
         out.commit()?;
         return tell(ui, &Converted { format: "kdump", size_bytes, pages: None });
     }
-    let dump = KdumpFile::open(input).or_exit(Exit::Invalid).context(about())?;
+    let is_core = Core::open(&input).is_ok();
+    let dump =
+        KdumpFile::open(input).or_exit(Exit::Invalid).context(about()).map_err(|failure| match is_core {
+            true => failure.help("this is a core: `esos-crash save` makes a dump of it"),
+            false => failure,
+        })?;
     let pages = Some(dump.pages());
     match args.format {
         Format::Flat => {
@@ -76,8 +81,7 @@ fn again(args: &Convert, dump: KdumpFile<Stream>, ui: &mut Ui) -> Result<Exit, F
     let _unknown = Vm::new(&core).map(|vm| dmesg(&vm, &mut scan));
     let made = save_dump(&core, &args.out, &options, scan.finish(), &mut |_| ());
     let made = made.inspect_err(|_| {
-        let part = esos_crashdump::beside(&args.out, PART_ENDING);
-        let _gone = HostFiles::new("/").remove(&part.to_string_lossy());
+        discard(&args.out, &[PART_ENDING]);
     })?;
     tell(ui, &Converted { format: "kdump", size_bytes: made.size_bytes, pages: Some(made.pages) })
 }

@@ -218,7 +218,7 @@ fn by_store(ui: &Ui) -> Result<Vec<Listed>, Failure> {
 
 fn by_manifest(dir: &Path, ui: &mut Ui) -> Result<Vec<Listed>, Failure> {
     let entries = std::fs::read_dir(dir).map_err(|e| {
-        Failure::from(e).with_exit(Exit::Unavailable).context(format!("no {}", dir.display()))
+        Failure::from(e).with_exit(Exit::Unavailable).context(format!("cannot list {}", dir.display()))
     })?;
     let mut found = Vec::new();
     for entry in entries {

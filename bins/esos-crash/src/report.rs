@@ -3,7 +3,7 @@ use crate::files::Memory;
 use crate::{logs, look};
 use esos_cli::{Confirm, Exit, Failure, OrExit, Ui};
 use esos_crashdump::{Core, Estimate, Level, PanicScan, beside};
-use esos_hostfs::{NewFile, Stream};
+use esos_hostfs::{Files, HostFiles, NewFile, Stream};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -81,7 +81,7 @@ pub(crate) fn remove(names: &[String], ui: &mut Ui) -> Result<Exit, Failure> {
     let known = dumps.store.entries()?;
     if let Some(missing) = names.iter().find(|n| !known.iter().any(|e| e.name == **n)) {
         let have: Vec<_> = known.iter().map(|e| e.name.as_str()).collect();
-        let help = if have.is_empty() { "there are none".to_owned() } else { have.join(", ") };
+        let help = if have.is_empty() { "there are no dumps".to_owned() } else { have.join(", ") };
         return Err(Failure::new(Exit::Invalid, format!("no dump is called {missing}")).help(help));
     }
     ui.confirm(&Confirm::new(format!("remove {} with log and manifest", names.join(", "))))?;
@@ -146,4 +146,12 @@ pub(crate) fn estimate(path: &Path, level: Level, ui: &mut Ui) -> Result<Exit, F
 pub(crate) fn taken(dump: &Path, endings: &[&str]) -> Option<PathBuf> {
     let all = endings.iter().map(|e| beside(dump, e)).chain([dump.to_owned()]);
     all.into_iter().find(|p| p.symlink_metadata().is_ok())
+}
+
+/// Removes what a run that failed has left beside a dump that is not there.
+pub(crate) fn discard(dump: &Path, endings: &[&str]) {
+    for path in endings.iter().map(|e| beside(dump, e)) {
+        // What cannot be removed stays in the way, and the next run says so.
+        let _gone = std::path::absolute(&path).map(|p| HostFiles::new("/").remove(&p.to_string_lossy()));
+    }
 }

@@ -1,11 +1,12 @@
 //! `esos-crash save`.
 use crate::args::Save;
-use crate::report::taken;
+use crate::report::{discard, taken};
 use esos_cli::{Exit, Failure, OrExit, Ui};
 use esos_crashdump::{
-    Core, LOG_ENDING, MANIFEST_ENDING, PART_ENDING, Panic, SaveOptions, beside, save_dump, save_log,
+    Core, KdumpFile, LOG_ENDING, MANIFEST_ENDING, PART_ENDING, Panic, SaveOptions, beside, save_dump,
+    save_log,
 };
-use esos_hostfs::{Files, HostFiles, Stream};
+use esos_hostfs::Stream;
 
 /// Writes the log, then the dump, then the manifest; each is whole and on the medium before the next begins.
 pub(crate) fn run(args: &Save, ui: &mut Ui) -> Result<Exit, Failure> {
@@ -13,9 +14,15 @@ pub(crate) fn run(args: &Save, ui: &mut Ui) -> Result<Exit, Failure> {
         let message = format!("{} exists already; no dump is overwritten", path.display());
         return Err(Failure::new(Exit::Refused, message).help("choose another name for --out"));
     }
-    let core = Core::open(Stream::open(&args.vmcore)?)
+    let input = Stream::open(&args.vmcore)?;
+    let is_dump = KdumpFile::probe(&input);
+    let core = Core::open(input)
         .or_exit(Exit::Invalid)
-        .context(format!("cannot use {}", args.vmcore.display()))?;
+        .context(format!("cannot use {}", args.vmcore.display()))
+        .map_err(|failure| match is_dump {
+            true => failure.help("this is a dump: `esos-crash convert` filters and packs it anew"),
+            false => failure,
+        })?;
     if core.missing() > 0 {
         ui.warn(format!("{} was cut: {} bytes are missing", args.vmcore.display(), core.missing()));
     }
@@ -43,8 +50,7 @@ pub(crate) fn run(args: &Save, ui: &mut Ui) -> Result<Exit, Failure> {
         Ok(described) => described,
         Err(e) => {
             // Nobody comes back for it here, unlike after a crash.
-            let part = beside(&args.out, PART_ENDING);
-            let _gone = HostFiles::new("/").remove(&part.to_string_lossy());
+            discard(&args.out, &[PART_ENDING, LOG_ENDING]);
             return Err(e.into());
         }
     };

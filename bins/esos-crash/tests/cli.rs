@@ -129,3 +129,33 @@ fn a_dump_takes_other_forms() {
     assert!(crash(&["dmesg", &again]).stdout == log);
     assert_eq!(crash(&["convert", &dump, "--out", &again]).status.code(), Some(5));
 }
+
+/// A run that fails leaves nothing in the way of the next, and a core that was cut gives no complete dump.
+#[test]
+fn failed_saves_leave_nothing_and_cut_cores_say_so() {
+    let dir = TempDir::new("failed").unwrap();
+    let core = dir.path().join("vmcore");
+    unpack(&core);
+    let here = |args: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_esos-crash")).args(args).current_dir(dir.path()).output().unwrap()
+    };
+    let small = here(&["save", "vmcore", "--out", "one", "--max-size", "1000", "--json"]);
+    assert_eq!(small.status.code(), Some(1), "{small:?}");
+    let left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(left, ["vmcore"]);
+
+    std::fs::File::options().write(true).open(&core).unwrap().set_len(300 << 20).unwrap();
+    let cut = here(&["save", "vmcore", "--out", "one", "--json"]);
+    let cut: Value = serde_json::from_slice(&cut.stdout).unwrap();
+    assert_eq!(cut["data"]["complete"], false, "{cut}");
+    assert!(cut["data"]["missing_bytes"].as_u64().unwrap() > 100 << 20, "{cut}");
+    assert_eq!(
+        json(&["verify", dir.path().join("one").to_str().unwrap(), "--json"])["data"]["complete"],
+        false
+    );
+    let again = here(&["save", "one", "--out", "two", "--json"]);
+    let again: Value = serde_json::from_slice(&again.stdout).unwrap();
+    let error = &again["error"];
+    assert_eq!((&again["exit"], &error["code"]), (&Value::from(3), &Value::from("invalid")), "{again}");
+    assert!(error["help"].as_str().unwrap().contains("esos-crash convert"), "{again}");
+}

@@ -65,7 +65,16 @@ impl Bitmap {
     #[must_use]
     pub fn count_in(&self, index: u64, len: u64) -> u64 {
         let to = index.saturating_add(len).min(WINDOW);
-        if len == 1 { u64::from(self.get(index)) } else { self.rank(to).saturating_sub(self.rank(index)) }
+        if len == 1 || index >= to {
+            return if len == 0 { 0 } else { u64::from(self.get(index)) };
+        }
+        let (first, last) = ((index / 64) as usize, (to / 64) as usize);
+        let below = |at: u64, word: Option<&u64>| {
+            word.map_or(0, |w| u64::from((w & !(u64::MAX << (at % 64))).count_ones()))
+        };
+        let words = self.words.get(first..last).unwrap_or_default();
+        let all: u64 = words.iter().map(|w| u64::from(w.count_ones())).sum();
+        (all + below(to, self.words.get(last))).saturating_sub(below(index, self.words.get(first)))
     }
 
     /// The frames that are set, in order.
@@ -130,6 +139,10 @@ mod tests {
             }
             prop_assert_eq!(map.count(), set.len() as u64);
             prop_assert_eq!(map.rank(probe), set.range(..probe).count() as u64);
+            for len in [0, 1, 2, 63, 64, 65, 500] {
+                let there = set.range(probe..probe + len).count() as u64;
+                prop_assert_eq!(map.count_in(probe, len), there, "{} {}", probe, len);
+            }
             prop_assert_eq!(map.get(probe), set.contains(&probe));
             prop_assert!(map.iter().eq(set.iter().copied()));
             prop_assert_eq!(Bitmap::from_bytes(&map.to_bytes()), map);

@@ -44,6 +44,9 @@ pub struct Manifest {
     /// Page frames that the dump should have and that cannot be unpacked: the power went while it was written.
     #[serde(default)]
     pub unfinished_pages: u64,
+    /// Bytes of memory that the core's file should have had: it was cut before the dump was made of it.
+    #[serde(default)]
+    pub missing_bytes: u64,
     /// Page frames that the level leaves out, by reason.
     pub excluded_pages: BTreeMap<String, u64>,
     /// What is not known of this kernel, and what was therefore kept.
@@ -74,7 +77,7 @@ impl Manifest {
             panic,
             level: options.level.get(),
             codec: options.codec.to_string(),
-            complete: saved.dropped == 0 && saved.unreadable == 0,
+            complete: saved.dropped == 0 && saved.unreadable == 0 && saved.missing_bytes == 0,
             size_bytes: saved.size,
             priority_bytes: saved.priority,
             present_pages: saved.present,
@@ -83,6 +86,7 @@ impl Manifest {
             unreadable_pages: saved.unreadable,
             dropped_pages: saved.dropped,
             unfinished_pages: 0,
+            missing_bytes: saved.missing_bytes,
             excluded_pages: saved.excluded.iter().map(|(k, n)| (k.to_string(), *n)).collect(),
             unknown: saved.unknown.clone(),
             chunk_bytes: CHUNK,
@@ -114,6 +118,7 @@ impl Manifest {
             unreadable_pages: 0,
             dropped_pages: 0,
             unfinished_pages: checked.bad,
+            missing_bytes: 0,
             excluded_pages: BTreeMap::new(),
             unknown: Vec::new(),
             chunk_bytes: CHUNK,

@@ -67,6 +67,8 @@ pub struct Saved {
     pub excluded: BTreeMap<Kind, u64>,
     /// Page frames that the level has, but for which there was no room.
     pub dropped: u64,
+    /// Bytes that the core's headers promise and its file does not have: it was cut.
+    pub missing_bytes: u64,
     /// Bytes at the file's start that hold the headers and all that a reader needs first.
     pub priority: u64,
     /// What is not known of this kernel, and what was therefore kept.
@@ -115,7 +117,11 @@ pub fn save<S: ReadAt>(
         tell,
         done: 0,
         layout,
-        saved: Saved { unknown: classes.unknown().to_vec(), ..Saved::default() },
+        saved: Saved {
+            unknown: classes.unknown().to_vec(),
+            missing_bytes: core.missing(),
+            ..Saved::default()
+        },
         zero_page: 0,
         end: 0,
         kept: Vec::new(),
@@ -170,7 +176,7 @@ pub fn save<S: ReadAt>(
     dump.flush()?;
     if let Some(stop) = stop {
         dump.shrink(&classes, stop)?;
-    } else {
+    } else if core.missing() == 0 {
         head = headers(core, layout, options.level, status);
         out.write_at(&head, 0)?;
     }
@@ -221,12 +227,16 @@ impl<O: WriteAt> Dump<'_, O> {
             self.write_bitmap(self.layout.present(), start, &window.present)?;
             self.write_bitmap(self.layout.dumped(), start, &window.dumped)?;
             let from = sorted.partition_point(|(pfn, _)| *pfn < start);
+            // Those before `at`, counted on from one to the next.
+            let (mut at, mut before) = (0, self.saved.pages);
             for (pfn, i) in sorted.get(from..).unwrap_or_default() {
                 if *pfn >= start + WINDOW {
                     break;
                 }
-                if let Some(slot) = slots.get_mut(*i).filter(|_| window.dumped.get(pfn - start)) {
-                    *slot = Some(self.saved.pages + window.dumped.rank(pfn - start));
+                before += window.dumped.count_in(at, pfn - start - at);
+                at = pfn - start;
+                if let Some(slot) = slots.get_mut(*i).filter(|_| window.dumped.get(at)) {
+                    *slot = Some(before);
                 }
             }
             self.saved.present += window.present.count();
