@@ -102,3 +102,19 @@ fn a_text_that_lost_its_end_is_read_with_a_warning() {
     assert!(report(events).warnings.iter().any(|w| w.contains("cut off")));
     assert!(read(None, "x", "exists resource name:r role:Primary suspended:no\n").is_err());
 }
+
+#[test]
+fn a_stacked_resource_takes_its_disk_from_below() {
+    let text = "resource r0 { on a { device /dev/drbd0; disk /dev/sda6; address 10.0.0.1:7788; meta-disk internal; }\n\
+        on b { device /dev/drbd0; disk /dev/sda6; address 10.0.0.2:7788; meta-disk internal; } }\n\
+        resource r0-U { net { protocol A; } stacked-on-top-of r0 { device /dev/drbd10; address 192.168.42.1:7789; }\n\
+        on c { device /dev/drbd10; disk /dev/hda6; address 192.168.42.2:7789; meta-disk internal; } }\n";
+    let document = esos_drbd::Document::parse("x.res", text);
+    let findings = esos_drbd::lint(&document, esos_drbd::Intent { generation: Some(8), cluster: false });
+    let all: Vec<_> = document.diagnostics().iter().chain(&findings).collect();
+    assert!(all.iter().all(|d| d.severity != esos_diag::Severity::Error), "{all:?}");
+    let bare = text.replace("stacked-on-top-of r0", "on d");
+    let document = esos_drbd::Document::parse("x.res", bare);
+    let findings = esos_drbd::lint(&document, esos_drbd::Intent { generation: Some(8), cluster: false });
+    assert!(findings.iter().any(|d| d.message.contains("has no disk, no meta-disk")), "{findings:?}");
+}

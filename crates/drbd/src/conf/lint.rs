@@ -109,14 +109,19 @@ impl Lint<'_> {
                 "add `device`, `disk` and `meta-disk`",
             );
         }
+        // What is stacked has the device of the resource below for its disk.
+        let stacked = h.keyword == "stacked-on-top-of";
         for n in numbers {
             let pick = |f: &dyn Fn(&super::config::Volume) -> bool| {
                 h.volumes.iter().chain(&r.volumes).filter(|v| v.number == n).any(f)
             };
             let missing: Vec<&str> = [
                 ("device", pick(&|v| v.device.is_some() || v.minor.is_some())),
-                ("disk", pick(&|v| v.disk.is_some())),
-                ("meta-disk", pick(&|v| v.meta_disk.is_some() || v.disk.as_deref() == Some("none"))),
+                ("disk", stacked || pick(&|v| v.disk.is_some())),
+                (
+                    "meta-disk",
+                    stacked || pick(&|v| v.meta_disk.is_some() || v.disk.as_deref() == Some("none")),
+                ),
             ]
             .into_iter()
             .filter(|(_, there)| !there)
