@@ -244,7 +244,7 @@ impl Parser<'_> {
                     self.out.push(d);
                 }
             }
-            None if path.is_empty() => {}
+            None if path.is_empty() || keys::is_documented(&path, trimmed) => {}
             None => {
                 let near =
                     keys::near(&path, trimmed).map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();

@@ -214,3 +214,22 @@ pub const KEYS: &[Key] = &[
     k("system", "allow_knet_handle_fallback", YES),
     k("system", "state_dir", Value::Text),
 ];
+
+/// Whether a key of a section that we never write (`corosync.conf(5)` of 3.1): it has no value to be judged here.
+pub(super) fn is_documented(path: &str, key: &str) -> bool {
+    let keys: &[&str] = match path {
+        "nozzle" => &["name", "ipaddr", "ipprefix"],
+        p if p.starts_with("resources.") => &[
+            "recovery",
+            "max",
+            "current",
+            "last_updated",
+            "state",
+            "poll_period",
+            "watchdog_device",
+            "watchdog_timeout",
+        ],
+        _ => &[],
+    };
+    keys.contains(&key)
+}

@@ -2,7 +2,7 @@
 use super::config::Corosync;
 use super::document::{CorosyncDocument, Section};
 use esos_diag::{Diagnostic, Severity, Span};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 struct Lint<'a> {
     origin: &'a str,
@@ -53,7 +53,8 @@ impl Lint<'_> {
         let list: Vec<&Section> = self.root.sections("nodelist").flat_map(|s| s.sections("node")).collect();
         let spans: Vec<Span> = list.iter().map(|s| s.span).collect();
         let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-        let links: usize = c.nodes.iter().map(|n| n.addresses.len()).max().unwrap_or(0);
+        let all: BTreeSet<u8> = c.nodes.iter().flat_map(|n| n.addresses.keys().copied()).collect();
+        let links = all.len();
         for (i, n) in c.nodes.iter().enumerate() {
             let span = spans.get(i).copied().unwrap_or_default();
             let label = n.name.clone().unwrap_or_else(|| format!("node {}", i.saturating_add(1)));
