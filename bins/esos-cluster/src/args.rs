@@ -89,9 +89,9 @@ pub(crate) struct Init {
     /// Where the sealed files go; without it the plan is only shown
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// The generation of DRBD
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u8).range(8..=9))]
-    pub(crate) generation: u8,
+    /// The generation of DRBD (default: 8 for two nodes, 9 for three)
+    #[arg(long, value_parser = clap::value_parser!(u8).range(8..=9))]
+    pub(crate) generation: Option<u8>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -26,11 +26,7 @@ fn preflight(c: &Cluster, r: &Resource, to: &str) -> Result<(), String> {
     if let Some(p) = r.primitives().iter().find(|p| p.failed || p.blocked || !p.managed) {
         return Err(format!("{} is failed, blocked or unmanaged", p.id));
     }
-    let busy = |p: &&&Resource| {
-        p.pending.is_some()
-            || matches!(p.role, Role::Starting | Role::Stopping | Role::Promoting | Role::Demoting)
-    };
-    if let Some(p) = c.resources.iter().flat_map(Resource::primitives).find(|p| busy(&p)) {
+    if let Some(p) = c.resources.iter().flat_map(Resource::primitives).find(|p| p.busy()) {
         return Err(format!("an operation of {} is running", p.id));
     }
     if let Some(b) = c

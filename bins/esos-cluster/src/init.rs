@@ -18,13 +18,29 @@ pub(crate) fn init(args: &Init, ui: &mut Ui) -> Result<Exit, Failure> {
     let origin = args.file.display().to_string();
     let spec = ClusterSpec::parse(&text).map_err(|e| wrong(&e, &origin, &text))?;
     let corosync = spec.corosync().to_conf();
-    let cib = spec.cib().to_xml();
+    let cib = spec.cib_xml();
+    let generation = match (args.generation, spec.nodes.len()) {
+        (Some(8), 3..) => {
+            return Err(Failure::new(
+                Exit::Invalid,
+                "DRBD 8.4 mirrors between two nodes, and there are three",
+            )
+            .help("use --generation 9, and DRBD 9 on the boxes"));
+        }
+        (Some(generation), _) => generation,
+        (None, nodes) => {
+            if nodes > 2 && !spec.resources.is_empty() {
+                ui.warn("three nodes need DRBD 9, which is not in Debian's kernel: the files are for it");
+            }
+            if nodes > 2 { 9 } else { 8 }
+        }
+    };
     let mut drbd = Vec::new();
     for r in &spec.resources {
-        drbd.push((r.name.clone(), replicated(&spec, r, args.generation)?));
+        drbd.push((r.name.clone(), replicated(&spec, r, generation)?));
     }
     let scst = served(&spec);
-    checked(&corosync, &cib, &drbd, &scst, args.generation, ui)?;
+    checked(&spec, &corosync, &cib, &drbd, &scst, generation, ui)?;
     let mut plan = Vec::new();
     let mut sealed = Vec::new();
     let key = random(256)?;
@@ -268,6 +284,7 @@ fn local(scst: &str, spec: &ClusterSpec, node: &str) -> String {
 
 /// What was made is read again and checked as any other file.
 fn checked(
+    spec: &ClusterSpec,
     corosync: &str,
     cib: &str,
     drbd: &[(String, String)],
@@ -295,7 +312,7 @@ fn checked(
         findings.iter().for_each(|d| ui.warn(d.message.clone()));
     }
     let parsed = read_cib("cib.xml", cib).or_exit(Exit::Failed)?;
-    for f in lint_cib(&parsed, None) {
+    for f in lint_cib(&parsed, Some(spec.nodes.len())) {
         if f.severity == Severity::Error {
             return Err(Failure::new(Exit::Invalid, f.message).code(f.code).help(f.help));
         }

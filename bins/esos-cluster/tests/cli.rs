@@ -109,6 +109,16 @@ fn a_cluster_is_made_checked_and_joined() {
     std::fs::write(spec, SPEC.replace("fence = { agent = \"fence_ipmilan\", ip = \"10.9.0.2\", username = \"admin\", password = \"hunter2\" }", "")).unwrap();
     let out = run(&["init", spec]);
     assert!(out.status.code() == Some(3) && text(&out).contains("n2 has no `fence`"), "{}", text(&out));
+    // Three boxes: DRBD 9, unless 8.4 is asked for, which cannot.
+    let third = "[[node]]\nname = \"n3\"\naddresses = [\"10.0.0.3\", \"10.1.0.3\"]\nfence = { agent = \"fence_ipmilan\" }\n[[resource]]";
+    let three = SPEC
+        .replacen("[[resource]]", third, 1)
+        .replace("n2 = [\"iqn.2026-01.org.esos:n2\"]", "n2 = [\"iqn.x:2\"], n3 = [\"iqn.x:3\"]");
+    std::fs::write(spec, three).unwrap();
+    let out = run(&["init", spec, "--out", dir.path().join("three").to_str().unwrap()]);
+    assert!(out.status.success() && text(&out).contains("three nodes need DRBD 9"), "{}", text(&out));
+    assert!(std::fs::read_to_string(dir.path().join("three/n3.join")).unwrap().contains("connection-mesh"));
+    assert_eq!(run(&["init", spec, "--generation", "8"]).status.code(), Some(3));
     std::fs::write(spec, SPEC.replace("minor = 0", "minro = 0")).unwrap();
     let out = run(&["init", spec]);
     assert!(out.status.code() == Some(3) && !text(&out).contains("hunter2"), "{}", text(&out));

@@ -246,13 +246,7 @@ impl<'c> Case<'c> {
     }
 
     fn pending(&self) -> Option<Explanation> {
-        let r = self.instances().into_iter().find(|r| {
-            r.pending.is_some()
-                || matches!(
-                    r.role,
-                    Role::Starting | Role::Stopping | Role::Promoting | Role::Demoting | Role::Migrating
-                )
-        })?;
+        let r = self.instances().into_iter().find(|r| r.busy())?;
         let what = r.pending.clone().unwrap_or_else(|| r.role.as_str().to_owned());
         let node = r.nodes.first().map(|n| format!(" on {n}")).unwrap_or_default();
         Some(self.answer(

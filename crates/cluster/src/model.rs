@@ -188,6 +188,14 @@ impl Resource {
         out
     }
 
+    /// Whether an operation that changes something is running. A monitor that comes round again is none.
+    #[must_use]
+    pub fn busy(&self) -> bool {
+        let changes = ["Starting", "Stopping", "Promoting", "Demoting", "Migrating"];
+        changes.contains(&self.role.as_str())
+            || self.pending.as_ref().is_some_and(|p| !(self.active && p.starts_with("Monitor")))
+    }
+
     /// The primitives below it, or itself.
     pub fn primitives(&self) -> Vec<&Self> {
         self.all().into_iter().filter(|r| r.kind == Kind::Primitive).collect()

@@ -310,6 +310,15 @@ impl ClusterSpec {
         cib
     }
 
+    /// The CIB as a file to load. It names no nodes: Pacemaker knows them from Corosync, and `crm_verify`
+    /// takes a node without a state for one that must be fenced.
+    #[must_use]
+    pub fn cib_xml(&self) -> String {
+        let mut cib = self.cib();
+        cib.nodes.clear();
+        cib.to_xml().replacen("<cib ", "<cib have-quorum=\"1\" ", 1)
+    }
+
     fn chain(&self, r: &ResourceSpec, cib: &mut Cib) {
         let pairs = |list: &[(&str, &str)]| -> Pairs {
             list.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()

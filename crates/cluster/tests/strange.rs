@@ -100,6 +100,18 @@ fn what_failed_and_is_still_there_was_not_recovered() {
     assert!(e.why.ends_with("failed on b (not running), and it does not run there"), "{}", e.sentence());
 }
 
+/// A monitor that comes round again is no operation to wait for; what it found the last time is told.
+#[test]
+fn a_running_monitor_hides_nothing() {
+    let failure = "<failures><failure op_key=\"d_monitor_5000\" node=\"a\" exitstatus=\"error\" exitreason=\"\" exitcode=\"1\" call=\"9\" status=\"Timed Out\" last-rc-change=\"T\" task=\"monitor\"/></failures>";
+    let c = seen("", &two(), &one("d", "Started", &["a"], "pending=\"Monitoring\""), failure).cluster;
+    assert!(!c.resources[0].busy() && say(&c, "d").why.contains("Timed Out"), "{}", say(&c, "d").sentence());
+    let c = seen("", &two(), &one("d", "Stopped", &[], "pending=\"Monitoring\""), "").cluster;
+    assert!(c.resources[0].busy(), "a probe must end first");
+    let c = seen("", &two(), &one("d", "Starting", &["a"], "pending=\"Starting\""), "").cluster;
+    assert!(say(&c, "d").why.contains("operation of d is running"), "{}", say(&c, "d").sentence());
+}
+
 #[test]
 fn orphans_targets_locks_and_switches() {
     let e = say(&seen("", &two(), &one("o", "Started", &["a"], "orphaned=\"true\""), "").cluster, "o");
@@ -196,4 +208,22 @@ fn answers_of_crm_resource_stonith_admin_and_cmapctl() {
     let stats = cmap("x", &fixture("cmapctl-stats.2n-online.txt")).unwrap();
     assert_eq!(stats.links(), [(1, 0, true), (2, 0, true)]);
     assert!(cmap("x", "nonsense\n").is_err() && cmap("x", "a (u8) = 1").is_err());
+}
+
+#[test]
+fn links_that_do_not_meet_and_sections_that_we_never_write() {
+    let text = |ring: &str| {
+        format!(
+            "totem {{\n version: 2\n cluster_name: x\n}}\nquorum {{\n provider: corosync_votequorum\n two_node: 1\n}}\nnodelist {{\n node {{\n  name: a\n  nodeid: 1\n  ring0_addr: 10.0.0.1\n }}\n node {{\n  name: b\n  nodeid: 2\n  {ring}_addr: 10.0.0.2\n }}\n}}\nnozzle {{\n name: noz1\n ipaddr: 192.168.3.0\n ipprefix: 24\n}}\nresources {{\n system {{\n  memory_used {{\n   recovery: shutdown\n   max: 80\n  }}\n }}\n}}\n"
+        )
+    };
+    let codes = |text: String| {
+        let document = esos_cluster::CorosyncDocument::parse("x", text);
+        let mut all = document.diagnostics().to_vec();
+        all.extend(esos_cluster::lint_corosync(&document));
+        all.into_iter().map(|d| d.code).collect::<Vec<String>>()
+    };
+    assert!(codes(text("ring1")).contains(&"corosync::links-differ".to_owned()));
+    let fine = codes(text("ring0"));
+    assert!(!fine.iter().any(|c| c.contains("unknown") || c.contains("links-differ")), "{fine:?}");
 }

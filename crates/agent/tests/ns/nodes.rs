@@ -32,13 +32,11 @@ targets = { n1 = ["iqn.2026-11.org.example:n1"], n2 = ["iqn.2026-11.org.example:
 /// The CIB that `esos-cluster init` makes of that, with a DRBD and a fence agent that need no hardware, and
 /// without the waits that only a room full of hardware needs.
 fn cib() -> String {
-    let mut cib = ClusterSpec::parse(TOML).unwrap().cib();
-    cib.properties.remove("priority-fencing-delay");
-    for (name, value) in [("dc-deadtime", "5s"), ("stonith-timeout", "20s")] {
-        cib.properties.insert(name.to_owned(), value.to_owned());
-    }
-    let text =
-        cib.to_xml().replace("provider=\"linbit\" type=\"drbd\"", "provider=\"esos\" type=\"fakedrbd\"");
+    let text = ClusterSpec::parse(TOML).unwrap().cib_xml();
+    let wait = |seconds: &str| format!("name=\"priority-fencing-delay\" value=\"{seconds}\"");
+    let options = "<nvpair id=\"o-dc\" name=\"dc-deadtime\" value=\"5s\"/><nvpair id=\"o-st\" name=\"stonith-timeout\" value=\"20s\"/></cluster_property_set>";
+    let text = text.replace(&wait("10s"), &wait("0s")).replace("</cluster_property_set>", options);
+    let text = text.replace("provider=\"linbit\" type=\"drbd\"", "provider=\"esos\" type=\"fakedrbd\"");
     let text = text.replace("name=\"device_group\" value=\"r0\"", "name=\"device_group\" value=\"g\"");
     // A monitor that hangs is found within seconds.
     text.replace("timeout=\"20s\"", "timeout=\"8s\"")
@@ -216,7 +214,7 @@ impl Nodes {
             // DRBD too: a side that has not been brought up to date must not, and will not, be promoted.
             let both = |c: &Cluster, id: &str| {
                 let all = c.resources.iter().flat_map(|r| r.primitives());
-                all.filter(|p| p.id == id && p.active && p.pending.is_none()).count() == 2
+                all.filter(|p| p.id == id && p.active && !p.busy()).count() == 2
             };
             let promoted =
                 |c: &Cluster| c.nodes.iter().all(|n| n.can_run()) && both(c, "scst-r0") && both(c, "drbd-r0");
