@@ -18,7 +18,9 @@ struct Told {
     message: String,
     causes: Vec<String>,
     help: Option<String>,
-    findings: Vec<(Diagnostic, String)>,
+    findings: Vec<Diagnostic>,
+    /// The text that the findings are about.
+    text: String,
 }
 
 impl Failure {
@@ -33,6 +35,7 @@ impl Failure {
             causes: Vec::new(),
             help: None,
             findings: Vec::new(),
+            text: String::new(),
         }))
     }
 
@@ -48,7 +51,8 @@ impl Failure {
         let code = first.map(|d| d.code.clone());
         let mut failure = Self::new(Exit::Invalid, message);
         failure.0.code = code.unwrap_or(failure.0.code);
-        failure.0.findings = diagnostics.into_iter().map(|d| (d, text.to_owned())).collect();
+        failure.0.findings = diagnostics;
+        text.clone_into(&mut failure.0.text);
         failure
     }
 
@@ -96,8 +100,12 @@ impl Failure {
         &self.0.message
     }
 
-    pub(crate) fn diagnostics(&self) -> &[(Diagnostic, String)] {
+    pub(crate) fn diagnostics(&self) -> &[Diagnostic] {
         &self.0.findings
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.0.text
     }
 
     /// The lines for people, without findings: `error: …`, causes, help.
@@ -113,7 +121,7 @@ impl Failure {
     }
 
     pub(crate) fn to_json(&self) -> Value {
-        let findings: Vec<Value> = self.0.findings.iter().map(|(d, text)| finding(d, text)).collect();
+        let findings = diagnostics_json(&self.0.findings, &self.0.text);
         json!({
             "code": self.0.code,
             "message": self.0.message,
@@ -124,8 +132,15 @@ impl Failure {
     }
 }
 
-fn finding(diagnostic: &Diagnostic, text: &str) -> Value {
+/// Findings about a text as the JSON of errors has them: code, severity, message, file, line, column, bytes,
+/// label, further places, help and fix. For documents that carry findings beside their data.
+#[must_use]
+pub fn diagnostics_json(diagnostics: &[Diagnostic], text: &str) -> Vec<Value> {
     let index = LineIndex::new(text);
+    diagnostics.iter().map(|d| finding(d, text, &index)).collect()
+}
+
+fn finding(diagnostic: &Diagnostic, text: &str, index: &LineIndex) -> Value {
     let mut places = diagnostic.labels.iter().map(|label| {
         let at = index.position(text, label.span.start);
         json!({"line": at.line, "column": at.column, "byte": [label.span.start, label.span.end], "label": label.text})

@@ -63,7 +63,7 @@ pub use color::{ColorChoice, Paint};
 pub use confirm::Confirm;
 pub use console::{Console, Facts};
 pub use exit::Exit;
-pub use failure::{Failure, OrExit};
+pub use failure::{Failure, OrExit, diagnostics_json};
 pub use global::Global;
 pub use human::Human;
 pub use progress::Progress;

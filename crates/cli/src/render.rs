@@ -3,6 +3,9 @@ use annotate_snippets::renderer::{DecorStyle, Renderer};
 use annotate_snippets::{AnnotationKind, Group, Level, Patch, Snippet};
 use esos_diag::{Diagnostic, Severity, Span};
 
+/// Longest line of which a mended form is shown.
+const LONGEST: usize = 400;
+
 /// One diagnostic about a text, with the offending lines, carets, help and fix. Only ASCII beside what
 /// the text itself holds; escape bytes only with `color`.
 ///
@@ -44,7 +47,20 @@ pub fn render(diagnostic: &Diagnostic, text: &str, columns: usize, color: bool) 
         group = group.element(Level::HELP.message(help.as_str()));
     }
     let mut report = vec![group];
-    if let Some(fix) = &diagnostic.fix {
+    let long = |span: Span| {
+        let (before, after) = text.split_at(within(span, text).start);
+        let start = before.rsplit('\n').next().map_or(0, str::len);
+        start.saturating_add(after.split('\n').next().map_or(0, str::len)) > LONGEST
+    };
+    let fix = diagnostic.fix.as_ref();
+    // A line that fills screens is not shown twice.
+    if let Some(fix) = fix.filter(|f| long(f.span) || f.replacement.len() > LONGEST) {
+        report.push(
+            Level::HELP
+                .secondary_title(fix.what.as_str())
+                .element(Level::NOTE.message("the line is too long to be shown")),
+        );
+    } else if let Some(fix) = fix {
         let patch = Patch::new(within(fix.span, text), fix.replacement.as_str());
         report
             .push(Level::HELP.secondary_title(fix.what.as_str()).element(Snippet::source(text).patch(patch)));
@@ -89,6 +105,15 @@ mod tests {
         assert!(shown.contains("help: open the block on the same line"), "{shown}");
         assert!(shown.contains("1 | HANDLER vdisk_blockio {"), "{shown}");
         assert!(render(&d, text, 80, true).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn a_line_that_fills_screens_is_not_shown_twice() {
+        let text = "{".repeat(100_000);
+        let d =
+            Diagnostic::error("x::y", "m", "f", Span::point(0)).fix(Span::point(100_000), "}", "close it");
+        let shown = render(&d, &text, 80, false);
+        assert!(shown.len() < 1000 && shown.contains("close it"), "{} bytes", shown.len());
     }
 
     proptest! {

@@ -1,10 +1,13 @@
 //! What a tool talks through.
 use crate::envelope::Origin;
 use crate::{Confirm, Console, Exit, Failure, Global, Human, Paint, Progress, clean, render};
-use esos_diag::{Diagnostic, Severity};
+use esos_diag::{Diagnostic, LineIndex, Severity};
 use serde::Serialize;
 use std::io::{self, ErrorKind};
 use std::path::Path;
+
+/// How many findings are printed for people; the rest is counted.
+const SHOWN: usize = 20;
 
 /// What a tool talks through: data on standard output, talk on standard error, one JSON document where
 /// `--json` was given.
@@ -122,14 +125,27 @@ impl Ui {
 
     /// Findings that do not end the run (warnings, notes), printed as rustc does.
     pub fn diagnostics(&mut self, diagnostics: &[Diagnostic], text: &str) {
-        for diagnostic in diagnostics {
-            if diagnostic.severity >= Severity::Warning {
-                let at = diagnostic.position(text).map(|p| format!(":{p}")).unwrap_or_default();
-                self.warnings.push(format!("{}{at}: {}", diagnostic.origin, diagnostic.message));
-            }
-            if !self.global.quiet {
-                self.diagnostic(diagnostic, text);
-            }
+        let index = LineIndex::new(text);
+        for diagnostic in diagnostics.iter().filter(|d| d.severity >= Severity::Warning) {
+            let at = diagnostic.span().map(|s| format!(":{}", index.position(text, s.start)));
+            let at = at.unwrap_or_default();
+            self.warnings.push(format!("{}{at}: {}", diagnostic.origin, diagnostic.message));
+        }
+        if !self.global.quiet {
+            self.rendered(diagnostics, text);
+        }
+    }
+
+    /// The first of many findings for people; errors go before warnings where not all are shown.
+    fn rendered(&mut self, diagnostics: &[Diagnostic], text: &str) {
+        let mut shown: Vec<&Diagnostic> = diagnostics.iter().collect();
+        if shown.len() > SHOWN {
+            shown.sort_by_key(|d| std::cmp::Reverse(d.severity));
+        }
+        shown.iter().take(SHOWN).for_each(|d| self.diagnostic(d, text));
+        let more = shown.len().saturating_sub(SHOWN);
+        if more > 0 {
+            self.err_line(&format!("... and {more} more findings; --json has all of them"));
         }
     }
 
@@ -208,9 +224,7 @@ impl Ui {
                 return;
             }
         }
-        for (diagnostic, text) in failure.diagnostics() {
-            self.diagnostic(diagnostic, text);
-        }
+        self.rendered(failure.diagnostics(), failure.text());
         let paint = self.err_paint();
         if failure.diagnostics().is_empty() {
             for (i, line) in failure.lines().iter().enumerate() {
