@@ -8,12 +8,16 @@ mod context;
 mod document;
 mod edit;
 mod format;
+mod known;
 mod lex;
 mod lower;
 mod mask;
+mod meaning;
+mod near;
 mod parse;
 mod quote;
 mod tree;
+mod values;
 
 #[cfg(feature = "store")]
 pub(crate) use context::is_multiple;
@@ -23,3 +27,4 @@ pub use mask::mask_secrets;
 pub(crate) use quote::quote_lossy;
 pub use quote::{Unrepresentable, quote};
 pub use tree::{Block, Comment, Item, Statement, Word};
+pub(crate) use values::number;

@@ -1,6 +1,6 @@
 //! What a configuration says that SCST takes and initiators do not, or that does not fit this machine.
 use crate::attributes::{Value, is_secret};
-use crate::model::Config;
+use crate::model::{Config, Device};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One finding; its words never hold a secret.
@@ -32,6 +32,7 @@ pub fn lint(config: &Config, machine: Option<&Machine>) -> Vec<Lint> {
     let mut found = Vec::new();
     chap(config, &mut found);
     serials(config, &mut found);
+    made_up(config, &mut found);
     if let Some(machine) = machine {
         portals(config, machine, &mut found);
         backing(config, machine, &mut found);
@@ -96,6 +97,31 @@ fn serials(config: &Config, found: &mut Vec<Lint>) {
                 }
             }
         }
+    }
+}
+
+/// A serial number that SCST makes up holds the `setup_id` of the moment: it is another one for a device that
+/// was made before `setup_id` was set than for one that is made after it.
+fn made_up(config: &Config, found: &mut Vec<Lint>) {
+    let set = config.attributes.get("setup_id").and_then(|v| crate::conf::number(v.expose()));
+    if set.is_none_or(|n| n == 0) {
+        return;
+    }
+    let devices = config.handlers.iter().filter(|(h, _)| h.as_str().starts_with("vdisk_"));
+    let devices =
+        devices.flat_map(|(h, handler)| handler.devices.iter().map(move |(d, device)| (h, d, device)));
+    let unset = |d: &Device| d.attributes.get("usn").is_none() || d.attributes.get("t10_dev_id").is_none();
+    let mut unset = devices.filter(|(.., device)| unset(device)).map(|(h, d, _)| format!("dev/{h}/{d}"));
+    if let Some(first) = unset.next() {
+        let more = match unset.count() {
+            0 => String::new(),
+            n => format!(" (and {n} more)"),
+        };
+        let message = format!(
+            "it has no usn or no t10_dev_id{more}, and setup_id is set: the serial number that SCST makes up depends \
+             on when the device was made; give both"
+        );
+        say(found, "serial-made-up", first, message);
     }
 }
 

@@ -178,6 +178,14 @@ fn a_file_without_an_iscsi_block_is_said() {
 // Errors that only ESOS reports.
 
 #[test]
+fn a_byte_order_mark_is_an_error_of_its_own() {
+    let text = "\u{feff}HANDLER vdisk_nullio {\n\tDEVICE d\n}\n";
+    assert_eq!(findings(text), ["1:1:byte-order-mark"]);
+    assert_eq!(Document::parse("f", text).config().handlers.len(), 1);
+    assert_eq!(findings(&fixed(text)), [""; 0]);
+}
+
+#[test]
 fn all_errors_are_reported_at_once() {
     let text = "Handler x {\n\tDEVICE a/b\n}\nTARGET_DRIVER iscsi {\n\tTARGET t {\n\t\tLUN 16384 d\n\t\tcomment two words\n\t\tDEVICE d\n\t}\n\tHANDLR y {\n\t}\n}\n";
     assert_eq!(
@@ -304,4 +312,61 @@ proptest! {
             prop_assert!(!again.has_errors());
         }
     }
+}
+
+// What the kernel would refuse although the file is well-formed.
+
+#[test]
+fn what_the_kernel_refuses_is_said_with_its_place() {
+    let device = |handler: &str, lines: &str| {
+        format!("HANDLER {handler} {{\n\tDEVICE d {{\n\t\tfilename /d\n{lines}\t}}\n}}\n")
+    };
+    let file = |lines| device("vdisk_fileio", lines);
+    assert_eq!(
+        findings(&file("\t\tread_only 1\n\t\twrite_through 1\n\t\tnv_cache 1\n")),
+        ["5:3:scst::read-only-cache", "6:3:scst::read-only-cache"]
+    );
+    // A block device may be both.
+    assert_eq!(findings(&device("vdisk_blockio", "\t\tread_only 1\n\t\tnv_cache 1\n")), [""; 0]);
+    assert_eq!(
+        findings(&file("\t\tread_only yes\n\t\tblocksize 513\n")),
+        ["4:13:scst::bad-value", "5:13:scst::bad-value"]
+    );
+    assert_eq!(findings(&file("\t\tread_only\n")), ["4:12:scst::bad-value"]);
+    assert_eq!(findings(&file("\t\to_direct 1\n")), ["4:3:scst::direct-without-async"]);
+    assert_eq!(findings(&file("\t\tnv_cahce 1\n")), ["4:3:scst::unknown-attribute"]);
+    assert_eq!(findings("HANDLER vdisk_blockio {\n\tDEVICE d\n}\n"), ["2:2:scst::missing-filename"]);
+    assert_eq!(findings("HANDLER vdisk_fileoi {\n\tDEVICE d\n}\n"), ["1:9:scst::unknown-name"]);
+    assert!(fixed(&file("\t\tread_only yes\n")).contains("read_only 1"));
+}
+
+#[test]
+fn what_contradicts_itself_is_said_with_both_places() {
+    let two = "HANDLER vdisk_blockio {\n\tDEVICE a {\n\t\tfilename /dev/x\n\t}\n\tDEVICE b {\n\t\tfilename /dev/x\n\t}\n}\nHANDLER vdisk_nullio {\n\tDEVICE a\n}\n";
+    assert_eq!(findings(two), ["6:12:scst::shared-backing", "10:9:scst::duplicate-device"]);
+    // An inactive one does not open its store.
+    assert_eq!(
+        findings(&two.replace("DEVICE b {", "DEVICE b {\n\t\tactive 0").replace("DEVICE a\n", "DEVICE c\n")),
+        [""; 0]
+    );
+    let users = "TARGET_DRIVER iscsi {\n\tIncomingUser \"a 12charpasswd\"\n\tIncomingUser \"a 13charpasswd\"\n\tIncomingUser \"b short\"\n\tIncomingUser c\n\tOutgoingUser \"d 12charpasswd\"\n\tOutgoingUser \"e 12charpasswd\"\n}\n";
+    assert_eq!(
+        findings(users),
+        ["3:2:scst::chap-user", "4:2:scst::chap-user", "5:2:scst::chap-user", "7:2:scst::chap-user"]
+    );
+    let said = format!("{:?}", Document::parse("f", users).diagnostics());
+    assert!(!said.contains("charpasswd") && !said.contains("short\""), "{said}");
+    let targets = "HANDLER vdisk_nullio {\n\tDEVICE disk1\n}\nTARGET_DRIVER iscsi {\n\tTARGET a {\n\t\trel_tgt_id 7\n\t\tLUN 0 dsik1\n\t\tGROUP g {\n\t\t\tINITIATOR i\n\t\t}\n\t\tGROUP h {\n\t\t\tINITIATOR i\n\t\t}\n\t}\n\tTARGET b {\n\t\trel_tgt_id 7\n\t}\n}\nDEVICE_GROUP x {\n\tDEVICE disk1\n}\nDEVICE_GROUP y {\n\tDEVICE disk1\n\tTARGET_GROUP t {\n\t\tgroup_id 65536\n\t\tstate Active\n\t\tTARGET a\n\t}\n\tTARGET_GROUP u {\n\t\tTARGET a\n\t}\n}\n";
+    assert_eq!(
+        findings(targets),
+        [
+            "7:9:scst::unknown-device",
+            "12:14:scst::initiator-in-two-groups",
+            "16:14:scst::duplicate-id",
+            "23:9:scst::device-in-two-groups",
+            "25:12:scst::bad-value",
+            "26:9:scst::bad-value",
+            "30:10:scst::target-in-two-groups"
+        ]
+    );
 }

@@ -1,5 +1,6 @@
 //! A file as it was given, with its tree and all that is wrong with it.
 use super::lower::lower;
+use super::meaning::meaning;
 use super::parse::parse;
 use super::tree::Block;
 use crate::model::Config;
@@ -24,6 +25,7 @@ impl Document {
         let text = text.into();
         let (root, mut diagnostics) = parse(origin, &text);
         let config = lower(origin, &root, &mut diagnostics);
+        meaning(origin, &root, &mut diagnostics);
         diagnostics.sort_by_key(|d| (d.span().map(|s| s.start), d.severity));
         Self { origin: origin.to_owned(), text, root, config, diagnostics }
     }

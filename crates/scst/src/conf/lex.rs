@@ -15,6 +15,7 @@ pub(crate) enum Token {
 /// but for white space.
 pub(crate) fn lex(origin: &str, text: &str, out: &mut Vec<Diagnostic>) -> Vec<Token> {
     let mut lexer = Lexer { origin, text, at: 0, tokens: Vec::new(), out };
+    lexer.mark();
     while lexer.step() {}
     lexer.tokens
 }
@@ -28,6 +29,23 @@ struct Lexer<'a> {
 }
 
 impl Lexer<'_> {
+    /// A byte order mark, as editors of other systems put one in front of a text.
+    fn mark(&mut self) {
+        if self.peek() != Some('\u{feff}') {
+            return;
+        }
+        self.bump();
+        let span = Span::new(0, self.at);
+        let d = Diagnostic::error(
+            "scst-conf::byte-order-mark",
+            "the file begins with a byte order mark",
+            self.origin,
+            span,
+        );
+        let d = d.at("scstadmin would take it for a part of the first word");
+        self.out.push(d.fix(span, "", "remove it; save the file as UTF-8 without one"));
+    }
+
     fn peek(&self) -> Option<char> {
         self.text.get(self.at..).and_then(|t| t.chars().next())
     }

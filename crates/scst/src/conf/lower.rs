@@ -1,5 +1,6 @@
 //! From the tree to the model, with everything that is wrong about what it says.
 use super::context::{Context, KEYWORDS, is_multiple, numbered};
+use super::near::distance;
 use super::tree::{Block, Statement, Word};
 use crate::attributes::{Attributes, is_secret};
 use crate::model::{Config, Device, DeviceGroup, Driver, Group, Handler, LunMap, Target, TargetGroup};
@@ -408,7 +409,7 @@ impl Lowering<'_> {
 }
 
 /// A LUN as the kernel reads it: decimal, `0x…`, or octal with a leading 0.
-fn lun(text: &str) -> Option<Lun> {
+pub(super) fn lun(text: &str) -> Option<Lun> {
     let digits = |t: &str, radix| u32::from_str_radix(t, radix).ok().filter(|_| !t.starts_with('+'));
     let number = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         Some(hex) => digits(hex, 16),
@@ -416,23 +417,4 @@ fn lun(text: &str) -> Option<Lun> {
         None => digits(text, 10),
     };
     Lun::new(number?).ok()
-}
-
-/// How many characters have to change, come or go.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut last = i;
-        let mut next = vec![i.saturating_add(1)];
-        for (j, cb) in b.iter().enumerate() {
-            let above = row.get(j.saturating_add(1)).copied().unwrap_or(usize::MAX);
-            let left = next.last().copied().unwrap_or(usize::MAX);
-            let change = last.saturating_add(usize::from(ca != *cb));
-            next.push(change.min(above.saturating_add(1)).min(left.saturating_add(1)));
-            last = above;
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or(0)
 }

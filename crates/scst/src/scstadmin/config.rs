@@ -6,10 +6,16 @@ use crate::model::Config;
 use crate::path::ObjectPath;
 use crate::plan::{Action, Class, Operation, Plan};
 use crate::planner::{Policy, plan};
-use esos_diag::Severity;
+use esos_diag::{Diagnostic, Severity};
 
 /// How often what cannot be done is left out and planned again.
 const ROUNDS: usize = 20;
+
+/// Whether a finding is about the language. What only the kernel refuses is left to the kernel, as Perl's
+/// program leaves it.
+fn is_broken(finding: &Diagnostic) -> bool {
+    finding.severity == Severity::Error && finding.code.starts_with("scst-conf::")
+}
 
 impl Run<'_> {
     /// Reads and checks a file; gives its configuration.
@@ -29,7 +35,7 @@ impl Run<'_> {
         let mut warnings = 0usize;
         for d in document.diagnostics().iter().filter(|d| d.severity >= Severity::Warning) {
             let place = d.position(&shown).map(|p| format!(" ({file}:{p})")).unwrap_or_default();
-            let word = if d.severity == Severity::Error { "ERROR" } else { "WARNING" };
+            let word = if is_broken(d) { "ERROR" } else { "WARNING" };
             self.line(&format!("\t-> {word}: {}{place}\n", d.message));
             warnings = warnings.saturating_add(1);
         }
@@ -50,7 +56,7 @@ impl Run<'_> {
             let why = format!("Invalid configuration encountered. Attribute '{name}' has an invalid value.");
             return Err(End::Fatal(why));
         }
-        if document.has_errors() || self.shared_initiator(document.config()) {
+        if document.diagnostics().iter().any(is_broken) || self.shared_initiator(document.config()) {
             return Err(End::Fatal("Configuration has errors, aborting.".to_owned()));
         }
         self.line(&format!("\t-> Done, {warnings} warnings found.\n"));
