@@ -27,9 +27,26 @@ pub fn scst(mut config: Config) -> Imported {
             target.luns.clear();
         }
     }
+    for (name, driver) in &config.drivers {
+        for portal in driver.attributes.all("internal_portal") {
+            left.push(format!("{name}: internal_portal {} is the old box's own address", portal.expose()));
+        }
+    }
     config.drivers.retain(|n, d| n.as_str() != "copy_manager" || !d.attributes.is_empty());
     for (handler, h) in &mut config.handlers {
+        if handler.as_str().starts_with("dev_") && !h.devices.is_empty() {
+            let n = h.devices.len();
+            left.push(format!(
+                "dev/{handler}: {n} SCSI devices are named by their addresses on the old box; they are pending until \
+                 this box has them"
+            ));
+        }
         for (device, d) in &mut h.devices {
+            if d.attributes.get("filename").is_some_and(|f| f.expose().starts_with("/dev/zvol/")) {
+                left.push(format!(
+                    "dev/{handler}/{device}: its ZFS volume must be there under the same name"
+                ));
+            }
             if d.attributes.get("cluster_mode").is_some_and(|v| v.expose() == "1") {
                 left.push(format!("dev/{handler}/{device}: cluster_mode needs a DLM that runs on this box"));
             }

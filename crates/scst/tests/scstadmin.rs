@@ -5,6 +5,7 @@ mod support;
 use esos_scst::scstadmin::{Host, Outcome, Refusal, run};
 use esos_scst::{Config, Journal, Live, NoJournal, Plan, Policy, apply};
 use esos_scst_sim::{Environment, Sim};
+use esos_sysfs::AttrTree;
 use serde_json::Value;
 use support::ALL;
 
@@ -160,6 +161,21 @@ fn what_agents_call_works() {
     must("-rem_lun 1 -driver iscsi -target iqn.a:t -group allowed -force -noprompt");
     must("-rem_target iqn.a:t -driver iscsi -force -noprompt");
     must("-close_dev lun1 -handler vdisk_blockio -force -noprompt");
+    must("-noprompt -force -clear_config");
+    // TrueNAS: reload, a LUN that goes, a target that goes, iSNS that is switched off.
+    let conf = include_str!("import/truenas.conf").replace("/mnt/tank/backup.2024", "/disks/d1");
+    let conf = conf.replace("/dev/zvol/tank/vm-store", "/dev/ram2").replace("HANDLER dev_disk {\n}\n", "");
+    let reload = "-noprompt -preserve_cluster_mode -force -config /tmp/c.conf";
+    let got = call(&sim, reload, Some(conf));
+    assert_eq!((got.code, last(&got.out)), (0, "All done."), "{}", got.out);
+    must(
+        "-noprompt -preserve_cluster_mode -rem_lun 0 -driver iscsi -target iqn.2005-10.org.freenas.ctl:vms -group security_group",
+    );
+    must(
+        "-force -noprompt -preserve_cluster_mode -rem_target iqn.2005-10.org.freenas.ctl:backup -driver iscsi",
+    );
+    must("-force -noprompt -preserve_cluster_mode -set_drv_attr iscsi -attributes iSNSServer=\"\"");
+    assert!(sim.read("targets/iscsi/iSNSServer").is_ok_and(|v| v.trim().is_empty()));
     must("-noprompt -force -clear_config");
     let panic = call(&sim, "-open_dev n -handler vdisk_nullio -attributes numa_node_id=7", None);
     assert_eq!(panic.code, 1);

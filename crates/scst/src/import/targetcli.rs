@@ -54,8 +54,13 @@ pub fn targetcli(text: &str) -> Result<Imported, ImportError> {
     for target in targets.into_iter().flatten() {
         reader.target(target);
     }
-    for iscsi in reader.out.config.drivers.values_mut() {
-        iscsi.attributes.set("enabled", "1");
+    for (name, driver) in &mut reader.out.config.drivers {
+        if name.as_str() == "iscsi" {
+            driver.attributes.set("enabled", "1");
+        }
+    }
+    for module in list(&json, "fabric_modules") {
+        reader.discovery(module);
     }
     Ok(reader.out)
 }
@@ -83,6 +88,16 @@ fn list<'v>(value: &'v Value, key: &str) -> impl Iterator<Item = &'v Value> {
     value.get(key).and_then(Value::as_array).into_iter().flatten()
 }
 
+/// A port's WWN as SCST writes it: `21:00:…` for LIO's `naa.2100…`; other names as they are.
+fn port_name(wwn: &str) -> String {
+    let digits =
+        wwn.strip_prefix("naa.").filter(|d| d.len() == 16 && d.chars().all(|c| c.is_ascii_hexdigit()));
+    let Some(digits) = digits else { return wwn.to_owned() };
+    let pairs: Vec<String> =
+        digits.as_bytes().chunks(2).map(|p| String::from_utf8_lossy(p).to_ascii_lowercase()).collect();
+    pairs.join(":")
+}
+
 impl Reader {
     fn left(&mut self, what: impl Into<String>) {
         self.out.left.push(what.into());
@@ -90,9 +105,15 @@ impl Reader {
 
     fn storage(&mut self, object: &Value) {
         let (name, plugin) = (text(object, "name"), text(object, "plugin"));
+        let file = text(object, "dev");
         let handler = match plugin {
+            "block" | "fileio" if !file.starts_with('/') || file.contains([' ', '\t', ';', '=']) => {
+                self.left(format!("backstore {plugin}/{name}: SCST takes no file name such as `{file}`"));
+                return;
+            }
             "block" => "vdisk_blockio",
             "fileio" => "vdisk_fileio",
+            "ramdisk" if flag(object, "nullio") => "vdisk_nullio",
             _ => {
                 let why = match plugin {
                     "pscsi" => {
@@ -108,7 +129,11 @@ impl Reader {
         let Some(device) = self.device_name(name, plugin) else { return };
         let attributes = object.get("attributes").unwrap_or(&Value::Null);
         let mut set = Attributes::new();
-        set.set("filename", text(object, "dev"));
+        if handler == "vdisk_nullio" {
+            set.set("size", number(object, "size").unwrap_or(0).to_string());
+        } else {
+            set.set("filename", file);
+        }
         if let Some(size) = number(attributes, "block_size").filter(|s| *s != 512) {
             set.set("blocksize", size.to_string());
         }
@@ -166,16 +191,20 @@ impl Reader {
 
     fn target(&mut self, target: &Value) {
         let (fabric, wwn) = (text(target, "fabric"), text(target, "wwn"));
-        if fabric != "iscsi" {
-            let what = match fabric {
-                "qla2xxx" => "configure it below TARGET_DRIVER qla2x00t by its WWN",
-                "srpt" => "configure it below TARGET_DRIVER ib_srpt",
-                _ => "SCST has no such driver",
-            };
-            self.left(format!("target {fabric}/{wwn}: {what}"));
-            return;
-        }
-        let Ok(name) = TargetName::new(wwn) else {
+        let driver = match fabric {
+            "iscsi" => "iscsi",
+            "qla2xxx" => "qla2x00t",
+            "fcoe" | "tcm_fc" => "fcst",
+            "srpt" => {
+                self.left(format!("target {fabric}/{wwn}: configure it below TARGET_DRIVER ib_srpt"));
+                return;
+            }
+            _ => {
+                self.left(format!("target {fabric}/{wwn}: SCST has no such driver"));
+                return;
+            }
+        };
+        let Ok(name) = TargetName::new(port_name(wwn)) else {
             self.left(format!("target {fabric}/{wwn}: SCST takes no such name"));
             return;
         };
@@ -188,8 +217,9 @@ impl Reader {
             let tag = number(more, "tag").unwrap_or(0);
             self.left(format!("target {wwn}: portal group {tag} is left out; an SCST target has one"));
         }
-        let made = self.portal_group(wwn, tpg);
-        if let Ok(driver) = DriverName::new("iscsi") {
+        let mut made = self.portal_group(wwn, tpg);
+        made.hardware = driver != "iscsi";
+        if let Ok(driver) = DriverName::new(driver) {
             self.out.config.drivers.entry(driver).or_default().targets.insert(name, made);
         }
     }
@@ -224,6 +254,10 @@ impl Reader {
         let luns = self.luns(wwn, tpg);
         if flag(attributes, "generate_node_acls") {
             made.luns.extend(luns.iter().map(|(lun, map)| (*lun, map.clone())));
+            // Initiators that LIO knows nothing of may read only, unless it was told otherwise.
+            if flag(attributes, "demo_mode_write_protect") {
+                made.luns.values_mut().for_each(|map| map.attributes.set("read_only", "1"));
+            }
         }
         let wanted = flag(attributes, "authentication");
         self.users(wwn, tpg, wanted, &mut made);
@@ -287,8 +321,35 @@ impl Reader {
         }
     }
 
+    /// Users that discovery asks for are the driver's.
+    fn discovery(&mut self, module: &Value) {
+        let name = text(module, "name");
+        if name != "iscsi" || !flag(module, "discovery_enable_auth") {
+            return;
+        }
+        let pairs = [
+            ("IncomingUser", "discovery_userid", "discovery_password"),
+            ("OutgoingUser", "discovery_mutual_userid", "discovery_mutual_password"),
+        ];
+        for (kind, user, password) in pairs {
+            let (user, password) = (text(module, user), text(module, password));
+            if user.is_empty() {
+                continue;
+            }
+            if password.chars().count() < 12 {
+                let why = "its password has less than 12 characters, which SCST refuses; set another";
+                self.left(format!("discovery: {kind} `{user}` is left out: {why}"));
+            } else if let Ok(driver) = DriverName::new("iscsi") {
+                let driver = self.out.config.drivers.entry(driver).or_default();
+                driver.attributes.add(kind, format!("{user} {password}"));
+                driver.attributes.set("enabled", "1");
+            }
+        }
+    }
+
     fn acl(&mut self, wwn: &str, acl: &Value, luns: &BTreeMap<Lun, LunMap>, made: &mut Target) {
-        let node = text(acl, "node_wwn");
+        let node = port_name(text(acl, "node_wwn"));
+        let node = node.as_str();
         let (Ok(initiator), Ok(name)) = (InitiatorName::new(node), GroupName::new(node)) else {
             self.left(format!("{wwn}: initiator {node} has a name that SCST does not take"));
             return;

@@ -150,6 +150,8 @@ const FLAGS: &[(&str, Takes)] = &[
     ("noprompt", Nothing),
     ("cont_on_err", Nothing),
     ("force", Nothing),
+    // TrueNAS gives it with every call; what a file does not say about a device is kept anyway.
+    ("preserve_cluster_mode", Nothing),
     ("dumpAttrs", Nothing),
     ("debug", Nothing),
 ];
@@ -203,7 +205,7 @@ impl Flags {
             "cont_on_err" => self.cont_on_err = true,
             "h" | "help" => self.help = true,
             // What they change is how Perl's program looks for itself, or when it sends a LIP.
-            "lip" | "no_lip" | "nonkey" | "dumpAttrs" | "debug" => {}
+            "preserve_cluster_mode" | "lip" | "no_lip" | "nonkey" | "dumpAttrs" | "debug" => {}
             list if list.starts_with("list_") => {
                 self.operations.push(Operation::List(list.to_owned(), value));
             }
@@ -233,7 +235,10 @@ fn attributes(text: &str) -> Vec<(String, String)> {
     parts
         .map(|part| {
             let (name, value) = part.split_once('=').or_else(|| part.split_once(' ')).unwrap_or((part, ""));
-            (name.trim().to_owned(), value.trim().to_owned())
+            let value = value.trim();
+            // `iSNSServer=""`, where no shell took the quotes, means nothing at all.
+            let bare = value.strip_prefix('"').and_then(|v| v.strip_suffix('"')).unwrap_or(value);
+            (name.trim().to_owned(), bare.to_owned())
         })
         .collect()
 }
