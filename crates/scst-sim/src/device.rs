@@ -60,10 +60,14 @@ const TEXTS: [(&str, usize); 6] = [
     ("scsi_device_name", 257),
 ];
 
-/// A serial number as the kernel makes it up when none is given: eight hex digits out of the name.
-fn serial(name: &str) -> String {
-    let hash = name.bytes().fold(0x811c_9dc5u32, |h, b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193));
-    format!("{hash:08x}")
+/// A serial number as the kernel makes it up when none is given: the setup's id above the CRC-32C of the
+/// name with its end (`vdisk_gen_dev_id_num`), in hex.
+fn serial(name: &str, setup: u64) -> String {
+    let crc = name.bytes().chain([0]).fold(0u32, |crc, byte| {
+        let shift = |crc: u32| (crc >> 1) ^ if crc & 1 == 1 { 0x82f6_3b78 } else { 0 };
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| shift(crc))
+    });
+    format!("{:x}", setup << 32 | u64::from(crc))
 }
 
 impl State {
@@ -266,6 +270,7 @@ impl State {
         size: u64,
     ) {
         let dir = format!("devices/{name}");
+        let setup = unsigned(self.tree.value("setup_id").split('\n').next().unwrap_or("")).unwrap_or(0);
         let tree = &mut self.tree;
         tree.dir(&dir);
         tree.dir(&format!("{dir}/exported"));
@@ -273,8 +278,10 @@ impl State {
         tree.link(format!("handlers/{handler}/{name}"), format!("../../devices/{name}"));
         fill(tree, &dir, DEVICE);
         let mut attr = |name: &str, mode, text: String| tree.attr(format!("{dir}/{name}"), mode, text);
-        let usn = serial(name);
+        let usn = serial(name, setup);
         let id = format!("{usn}-{name}");
+        // 25 bytes fit.
+        let id = String::from_utf8_lossy(id.as_bytes().get(..25).unwrap_or(id.as_bytes())).into_owned();
         let short: String = name.chars().take(16).collect();
         attr("usn", 0o644, format!("{usn}\n"));
         attr("vend_specific_id", 0o644, format!("{id}\n"));

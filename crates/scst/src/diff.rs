@@ -105,7 +105,7 @@ fn attributes(path: &str, left: (Side<'_>, &Attributes), right: (Side<'_>, &Attr
             values => values.to_vec(),
         };
         let (l, r) = (of(left), of(right));
-        let equal = l.len() == r.len() && l.iter().zip(&r).all(|(l, r)| same(l.expose(), r.expose()));
+        let equal = l.len() == r.len() && l.iter().zip(&r).all(|(l, r)| same(name, l.expose(), r.expose()));
         if !equal {
             let shown = |values: &[Value]| {
                 let texts: Vec<String> = values.iter().map(ToString::to_string).collect();

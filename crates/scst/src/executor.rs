@@ -164,7 +164,23 @@ fn different(before: &Live, after: &Live) -> Vec<String> {
         let mut parts = line.split('\t');
         format!("{} {}", parts.next().unwrap_or(""), parts.next().unwrap_or(""))
     };
-    let mut facts: Vec<String> = before.symmetric_difference(&after).map(fact).collect();
+    let differ: Vec<&String> = before.symmetric_difference(&after).collect();
+    // Of an object that is there on one side only, that alone is said.
+    let whole = |line: &&&String| line.ends_with("\t\t");
+    let object = |line: &str| line.split('\t').next().unwrap_or("").to_owned();
+    let gone: std::collections::BTreeSet<String> = differ.iter().filter(whole).map(|l| object(l)).collect();
+    let mut facts = Vec::new();
+    for line in differ {
+        let of = object(line);
+        let inside = |outer: &String| {
+            of.strip_prefix(outer.as_str()).is_some_and(|r| r.is_empty() || r.starts_with(' '))
+        };
+        if line.ends_with("\t\t") {
+            facts.push(format!("{of} {}", if after.contains(line) { "is there" } else { "is missing" }));
+        } else if !gone.iter().any(|g| inside(g) || g.starts_with(&format!("{of} "))) {
+            facts.push(fact(line));
+        }
+    }
     facts.dedup();
     facts
 }

@@ -220,9 +220,12 @@ impl FromStr for Command {
 
     /// Reads a command in its canonical form: single blanks, `k=v` joined by `;`, lower-case words.
     fn from_str(text: &str) -> Result<Self, CommandError> {
-        let text = text.strip_suffix('\n').unwrap_or(text);
+        let text = text.trim_end_matches('\n');
         let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
         let error = |expected| CommandError::Words { word: word.to_owned(), expected };
+        if text.contains('\n') {
+            return Err(error("one line"));
+        }
         let one = |expected| {
             let fits = !rest.is_empty() && !rest.contains(char::is_whitespace);
             fits.then(|| rest.to_owned()).ok_or_else(|| error(expected))
@@ -241,6 +244,9 @@ impl FromStr for Command {
         let lun = |expected| {
             let (device, rest) = two(expected)?;
             let (lun, parameters) = rest.split_once(' ').unwrap_or((&rest, ""));
+            if [&device, lun].iter().any(|word| word.contains(char::is_whitespace)) {
+                return Err(error(expected));
+            }
             let parameters = parse_parameters(parameters).ok_or_else(|| error(expected))?;
             Ok((device, lun.to_owned(), parameters))
         };

@@ -1,4 +1,7 @@
 //! Steps from what is to what is wanted, before anything is written.
+#[cfg(feature = "serde")]
+mod json;
+
 use crate::name::DeviceName;
 use std::fmt;
 
@@ -54,20 +57,8 @@ impl fmt::Debug for Write {
     }
 }
 
-#[cfg(feature = "serde")]
-impl serde::Serialize for Write {
-    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::SerializeStruct;
-        let mut out = s.serialize_struct("Write", 2)?;
-        out.serialize_field("file", &self.file)?;
-        out.serialize_field("value", &self.shown)?;
-        out.end()
-    }
-}
-
 /// One write with what takes it back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Step {
     /// The write.
     pub write: Write,
@@ -126,19 +117,20 @@ impl Action {
 
 /// One visible change of one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Operation {
     /// The object: `dev/vdisk_blockio/vol1`, `iscsi/iqn…:a/group/esx/lun/0`, `dgrp/dg1/tgrp/local`.
     pub path: String,
     /// What happens to it.
     pub action: Action,
     /// The attribute that changes, if it is one.
-    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub attribute: Option<String>,
+    /// What is there now: the attribute's value, the device of a LUN. Secrets masked.
+    pub from: Option<String>,
+    /// What will be there. Secrets masked.
+    pub to: Option<String>,
     /// What it does to those who use the storage.
     pub class: Class,
     /// Why it has that class.
-    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub why: Option<String>,
     /// Its writes, in order; none where it is blocked.
     pub steps: Vec<Step>,
@@ -159,7 +151,6 @@ pub struct Pending {
 
 /// All that would be done, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Plan {
     /// Fingerprint of the state that the plan was made for.
     pub base: String,
@@ -196,6 +187,11 @@ impl Plan {
     }
 }
 
+/// A value in one line; none at all as `""`.
+fn shown(value: &str) -> String {
+    if value.is_empty() { "\"\"".to_owned() } else { value.replace('\n', " ") }
+}
+
 /// For people: one line an operation, then what is pending and left alone.
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -209,6 +205,12 @@ impl fmt::Display for Plan {
             write!(f, "  {} {mark} {}", op.action.mark(), op.path)?;
             if let Some(attribute) = &op.attribute {
                 write!(f, " {attribute}")?;
+            }
+            match (&op.from, &op.to) {
+                (Some(from), Some(to)) => write!(f, ": {} -> {}", shown(from), shown(to))?,
+                (None, Some(to)) if op.attribute.is_some() => write!(f, ": {}", shown(to))?,
+                (None, Some(to)) => write!(f, " -> {}", shown(to))?,
+                _ => {}
             }
             if let Some(why) = &op.why {
                 write!(f, "  ({}: {why})", op.class)?;

@@ -2,14 +2,18 @@
 mod alua;
 mod attrs;
 mod devices;
+mod identity;
 mod luns;
+mod places;
 mod prune;
 mod targets;
 
 pub(crate) use attrs::same;
+use places::{Places, Spot};
 
 use crate::live::{Live, LiveTarget};
 use crate::model::Config;
+use crate::name::{DeviceName, GroupName};
 use crate::plan::{Action, Class, Operation, Pending, Plan, Step};
 use std::collections::BTreeSet;
 
@@ -72,6 +76,8 @@ pub(crate) fn way(live: Live, wanted: &Config, policy: &Policy) -> Plan {
         wanted: wanted.clone(),
         policy,
         only: policy.only.iter().map(String::as_str).collect(),
+        places: None,
+        made: BTreeSet::new(),
         operations: Vec::new(),
         pending: Vec::new(),
         unmanaged: Vec::new(),
@@ -99,6 +105,10 @@ struct Planner<'p> {
     policy: &'p Policy,
     /// The selected paths; there may be thousands.
     only: BTreeSet<&'p str>,
+    /// Where devices are shown; made when the first question comes, and kept true from then on.
+    places: Option<Places>,
+    /// Devices that are made in this plan.
+    made: BTreeSet<DeviceName>,
     operations: Vec<(Phase, Operation)>,
     pending: Vec<Pending>,
     unmanaged: Vec<String>,
@@ -109,17 +119,33 @@ struct Op {
     path: String,
     action: Action,
     attribute: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
     class: Class,
     why: Option<String>,
 }
 
 impl Op {
     fn new(path: impl Into<String>, action: Action) -> Self {
-        Self { path: path.into(), action, attribute: None, class: Class::Safe, why: None }
+        Self {
+            path: path.into(),
+            action,
+            attribute: None,
+            from: None,
+            to: None,
+            class: Class::Safe,
+            why: None,
+        }
     }
 
     fn attribute(mut self, name: &str) -> Self {
         self.attribute = Some(name.to_owned());
+        self
+    }
+
+    /// What was and what will be, as people may see it: secrets masked.
+    fn values(mut self, from: Option<String>, to: Option<String>) -> Self {
+        (self.from, self.to) = (from, to);
         self
     }
 
@@ -144,14 +170,30 @@ impl Planner<'_> {
             return;
         }
         let steps = if op.class == Class::Blocked { Vec::new() } else { steps };
-        let Op { path, action, attribute, class, why } = op;
-        self.operations.push((phase, Operation { path, action, attribute, class, why, steps }));
+        let Op { path, action, attribute, from, to, class, why } = op;
+        self.operations.push((phase, Operation { path, action, attribute, from, to, class, why, steps }));
     }
 
     fn blocked(&mut self, phase: Phase, path: &str, attribute: Option<&str>, why: impl Into<String>) {
         let mut op = Op::new(path, Action::Change).class(Class::Blocked, why);
         op.attribute = attribute.map(str::to_owned);
         self.push(phase, op, Vec::new());
+    }
+
+    /// The LUNs that show a device, copy_manager's aside.
+    fn spots(&mut self, device: &DeviceName) -> Vec<Spot> {
+        let live = &self.live;
+        self.places.get_or_insert_with(|| Places::of(live)).spots(device).cloned().collect()
+    }
+
+    /// Sessions that see a device, copy_manager's aside.
+    fn sessions_of(&mut self, device: &DeviceName) -> Vec<String> {
+        let mut found = BTreeSet::new();
+        for (driver, target, group, _) in self.spots(device) {
+            let target = self.live.drivers.get(&driver).and_then(|d| d.targets.get(&target));
+            found.extend(target.map(|t| users(t, group.as_ref().map(GroupName::as_str))).unwrap_or_default());
+        }
+        found.into_iter().collect()
     }
 
     fn core(&mut self) {

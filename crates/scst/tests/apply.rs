@@ -3,7 +3,7 @@ mod support;
 
 use esos_scst::{ApplyError, Class, Config, NoJournal, Options, Policy, apply, plan};
 use esos_scst_sim::{Environment, Sim};
-use esos_sysfs::AttrTree;
+use esos_sysfs::{AttrError, AttrOp, AttrTree, Entry};
 use support::{ALL, FULL, config, live, must, run, sim};
 
 #[test]
@@ -193,4 +193,96 @@ fn luns_of_a_read_only_device_follow_it() {
     // The device is made anew; its LUN, which the file leaves out, is not read-only of itself.
     must(&sim, &conf(0, ""));
     assert_eq!(sim.read("targets/iscsi/t/luns/0/read_only").unwrap(), "0\n");
+}
+
+#[test]
+fn what_the_kernel_decides_by_itself_is_no_difference() {
+    let sim = sim();
+    // The simulator's block devices cannot discard: the kernel takes the wish and leaves it off.
+    let text =
+        "HANDLER vdisk_blockio {\n\tDEVICE b {\n\t\tfilename /dev/b1\n\t\tthin_provisioned 1\n\t}\n}\n";
+    must(&sim, text);
+    assert_eq!(sim.read("devices/b/thin_provisioned").unwrap(), "0\n[key]\n");
+    assert!(plan(&live(&sim), &config(text), &Policy::default()).is_empty());
+    assert!(
+        !plan(&live(&sim), &config(&text.replace("thin_provisioned 1", "tst 0")), &Policy::default())
+            .is_empty()
+    );
+}
+
+#[test]
+fn identifiers_and_texts_are_compared_as_what_they_are() {
+    let sim = sim();
+    let file = |naa: &str, prod: &str, path: &str| {
+        format!(
+            "HANDLER vdisk_fileio {{\n\tDEVICE f {{\n\t\tfilename {path}\n\t\tnaa_id {naa}\n\t\tprod_id {prod}\n\t}}\n}}\n"
+        )
+    };
+    must(&sim, &file("6001405ABCDEF0123456789abcdef012", "disk", "/disks/f1"));
+    let same = |text: &str| plan(&live(&sim), &config(text), &Policy::default()).operations.len();
+    assert_eq!(same(&file("0x6001405abcdef0123456789abcdef012", "disk", "/disks/f1")), 0);
+    assert_eq!(same(&file("6001405ABCDEF0123456789abcdef012", "DISK", "/disks/f1")), 1);
+    assert_ne!(same(&file("6001405ABCDEF0123456789abcdef012", "disk", "/disks/F1")), 0);
+}
+
+#[test]
+fn a_way_back_that_fails_is_told_by_object() {
+    let sim = sim();
+    must(&sim, FULL);
+    let wanted = config("HANDLER vdisk_nullio {\n\tDEVICE z\n}\nTARGET_DRIVER iscsi {\n\tenabled 1\n}\n");
+    let policy = Policy { prune: true, ..Policy::default() };
+    let planned = plan(&live(&sim), &wanted, &policy);
+    let tree = Refuses(&sim, &["add_device z", "add_device disk1"]);
+    let error = apply(&tree, &live(&sim), &planned, &wanted, &policy, ALL, &mut NoJournal).unwrap_err();
+    let ApplyError::RollbackFailed { left, .. } = error else { panic!("{error}") };
+    assert!(left.iter().any(|l| l == "device disk1 vdisk_fileio is missing"), "{left:#?}");
+    // Nothing more is said of it, and of the LUNs that show it only what is to be done.
+    assert!(!left.iter().any(|l| l.starts_with("device disk1 ") && !l.ends_with("missing")), "{left:#?}");
+    assert!(left.len() < 20, "{left:#?}");
+}
+
+/// A kernel that refuses what begins with one of those words.
+struct Refuses<'s>(&'s Sim, &'s [&'s str]);
+
+impl AttrTree for Refuses<'_> {
+    fn read(&self, path: &str) -> Result<String, AttrError> {
+        self.0.read(path)
+    }
+    fn write(&self, path: &str, value: &str) -> Result<(), AttrError> {
+        if self.1.iter().any(|word| value.starts_with(word)) {
+            return Err(AttrError::new(path, AttrOp::Write(value.to_owned()), 12));
+        }
+        self.0.write(path, value)
+    }
+    fn list(&self, path: &str) -> Result<Vec<Entry>, AttrError> {
+        self.0.list(path)
+    }
+    fn read_link(&self, path: &str) -> Result<String, AttrError> {
+        self.0.read_link(path)
+    }
+    fn mode(&self, path: &str) -> Result<Option<u32>, AttrError> {
+        self.0.mode(path)
+    }
+}
+
+#[test]
+fn a_device_that_is_made_anew_is_the_same_disk() {
+    let sim = sim();
+    let text = |cache: &str| {
+        format!(
+            "setup_id 0x77\nHANDLER vdisk_fileio {{\n\tDEVICE f {{\n\t\tfilename /disks/f1\n\t\tnv_cache {cache}\n\t}}\n}}\n"
+        )
+    };
+    // Made before setup_id was set, as at every boot.
+    must(&sim, &text("1"));
+    let identity = |sim: &Sim| {
+        ["usn", "t10_dev_id", "vend_specific_id"].map(|name| {
+            let text = sim.read(&format!("devices/f/{name}")).unwrap();
+            text.lines().next().unwrap().to_owned()
+        })
+    };
+    let before = identity(&sim);
+    must(&sim, &text("0"));
+    assert_eq!(sim.read("devices/f/nv_cache").unwrap(), "0\n");
+    assert_eq!(identity(&sim), before);
 }

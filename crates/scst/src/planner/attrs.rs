@@ -16,23 +16,43 @@ pub(super) struct Several<'a> {
     pub(super) names: &'a [String],
 }
 
-/// Whether the kernel would take two texts for the same value: numbers in any base, words in any case,
-/// lists in any order.
-pub(crate) fn same(a: &str, b: &str) -> bool {
+/// Attributes whose value is a text that SCST keeps as it is: another case or another way to write a number
+/// is another value.
+const TEXTS: [&str; 14] = [
+    "alias",
+    "cluster_name",
+    "comment",
+    "dif_filename",
+    "filename",
+    "inq_vend_specific",
+    "pr_file_name",
+    "prod_id",
+    "prod_rev_lvl",
+    "scsi_device_name",
+    "t10_dev_id",
+    "t10_vend_id",
+    "usn",
+    "vend_specific_id",
+];
+
+/// Whether the kernel would take two texts for the same value of an attribute: numbers in any base, words in
+/// any case, lists in any order, identifiers with `0x` or without; texts only as they are.
+pub(crate) fn same(name: &str, a: &str, b: &str) -> bool {
     let (a, b) = (a.trim(), b.trim());
-    if a == b || a.eq_ignore_ascii_case(b) {
+    if a == b {
         return true;
     }
-    let number = |t: &str| {
-        let (sign, t) = t.strip_prefix('-').map_or((1, t), |t| (-1, t));
-        let n = match t.strip_prefix("0x").or_else(|| t.strip_prefix("0X")) {
-            Some(hex) => i128::from_str_radix(hex, 16),
-            None if t.len() > 1 && t.starts_with('0') => i128::from_str_radix(t, 8),
-            None => t.parse(),
-        };
-        n.ok().and_then(|n| n.checked_mul(sign))
-    };
-    if let (Some(a), Some(b)) = (number(a), number(b)) {
+    if TEXTS.contains(&name) || crate::attributes::is_secret(name) {
+        return false;
+    }
+    if matches!(name, "naa_id" | "eui64_id") {
+        let digits = |t: &str| t.strip_prefix("0x").unwrap_or(t).to_ascii_lowercase();
+        return digits(a) == digits(b);
+    }
+    if a.eq_ignore_ascii_case(b) {
+        return true;
+    }
+    if let (Some(a), Some(b)) = (crate::conf::number(a), crate::conf::number(b)) {
         return a == b;
     }
     let list = |t: &str| {
@@ -43,6 +63,13 @@ pub(crate) fn same(a: &str, b: &str) -> bool {
     // iscsi-scstd leaves the port out of `redirect` where it is the usual one.
     let usual = |t: &str| t.replace(":3260 temp", " temp").replace(":3260 perm", " perm");
     (a.contains(',') && list(a) == list(b)) || usual(a) == usual(b)
+}
+
+/// Whether a difference is the kernel's own decision: thin provisioning that was asked for is off where the
+/// backing store cannot do it, where the device is read-only, or while it is not active.
+pub(super) fn kernel_decides(name: &str, now: &LiveAttr, wanted: &str) -> bool {
+    let off = now.value.as_ref().is_some_and(|v| v.expose() == "0");
+    name == "thin_provisioned" && now.key && off && !same(name, wanted, "0")
 }
 
 /// What is written for a value: an empty one is a line end, since nothing never reaches SCST.
@@ -79,13 +106,16 @@ impl Planner<'_> {
         for (name, values) in wanted.iter() {
             let Some(value) = values.first().map(Value::expose) else { continue };
             let file = if dir.is_empty() { name.to_owned() } else { format!("{dir}/{name}") };
+            let now = live.and_then(|l| l.get(name)).and_then(|a| a.value.as_ref());
+            let now = now.map(|v| v.to_string());
             let undo = match live.map(|l| l.get(name)) {
                 None => Vec::new(),
                 Some(None) => {
                     self.blocked(phase, path, Some(name), "there is no such attribute here");
                     continue;
                 }
-                Some(Some(LiveAttr { value: Some(now), .. })) if same(now.expose(), value) => continue,
+                Some(Some(LiveAttr { value: Some(now), .. })) if same(name, now.expose(), value) => continue,
+                Some(Some(now)) if kernel_decides(name, now, value) => continue,
                 Some(Some(LiveAttr { writable: false, .. })) => {
                     self.blocked(phase, path, Some(name), "the kernel does not let it be changed");
                     continue;
@@ -94,11 +124,22 @@ impl Planner<'_> {
                     now.iter().map(|now| set(file.clone(), name, now.expose())).collect()
                 }
             };
+            // Its sessions are copy_manager's, which sees every device.
+            if name == "pr_file_name" && dir.starts_with("devices/") {
+                self.blocked(
+                    phase,
+                    path,
+                    Some(name),
+                    "SCST refuses it while a session sees the device (EBUSY)",
+                );
+                continue;
+            }
             if name == "numa_node_id" && !self.node_is_online(value) {
                 self.blocked(phase, path, Some(name), "no such NUMA node is online; the kernel would oops");
                 continue;
             }
-            let op = class(Op::new(path, Action::Change).attribute(name));
+            let to = Value::of(name, value).to_string();
+            let op = class(Op::new(path, Action::Change).attribute(name).values(now, Some(to)));
             self.push(phase, op, vec![Step { write: set(file, name, value), undo }]);
         }
     }
@@ -145,7 +186,10 @@ impl Planner<'_> {
             if let Some(why) = wanted.iter().find_map(|v| chap_fault(name, v.expose())) {
                 self.blocked(phase, path, Some(name), why);
             } else if !steps.is_empty() {
-                self.push(phase, Op::new(path, Action::Change).attribute(name), steps);
+                let from: Vec<String> = have.iter().map(ToString::to_string).collect();
+                let to: Vec<String> = wanted.iter().map(ToString::to_string).collect();
+                let op = Op::new(path, Action::Change).attribute(name);
+                self.push(phase, op.values(Some(from.join(", ")), Some(to.join(", "))), steps);
             }
         }
     }
@@ -180,10 +224,15 @@ mod tests {
 
     #[test]
     fn the_kernels_way_of_writing_a_value_is_no_difference() {
-        assert!(same("0x1234", "4660") && same("010", "8") && same("flat", "FLAT"));
-        assert!(same("CRC32C,None", "None,CRC32C") && same(" a ", "a"));
-        assert!(same("10.0.0.9:3260 temp", "10.0.0.9 temp") && same("[::1] perm", "[::1]:3260 perm"));
-        assert!(!same("10.0.0.9:3261 temp", "10.0.0.9 temp"));
-        assert!(!same("1", "2") && !same("a", "b") && !same("", "0") && !same("-1", "1"));
+        let n = |a, b| same("threads", a, b);
+        assert!(n("0x1234", "4660") && n("010", "8") && same("addr_method", "flat", "FLAT"));
+        assert!(same("HeaderDigest", "CRC32C,None", "None,CRC32C") && n(" a ", "a"));
+        assert!(n("10.0.0.9:3260 temp", "10.0.0.9 temp") && n("[::1] perm", "[::1]:3260 perm"));
+        assert!(!n("10.0.0.9:3261 temp", "10.0.0.9 temp"));
+        assert!(!n("1", "2") && !n("a", "b") && !n("", "0") && !n("-1", "1"));
+        // Identifiers are digits, with `0x` or without; texts are texts.
+        assert!(same("naa_id", "0x6001405ABC", "6001405abc") && !same("naa_id", "10", "0xa"));
+        assert!(!same("prod_id", "DISK", "disk") && !same("usn", "010", "8"));
+        assert!(!same("filename", "/srv/A", "/srv/a") && !same("comment", "a,b", "b,a"));
     }
 }

@@ -1,6 +1,8 @@
 //! Devices: made, changed in place, or made anew where SCST cannot change them.
-use super::attrs::{same, set, text};
-use super::{Op, Phase, Planner, sessions_text, users};
+use super::attrs::{kernel_decides, same, set, text};
+use super::identity::lost;
+use super::luns::Place;
+use super::{Op, Phase, Planner, sessions_text};
 use crate::attributes::{Attributes, Value};
 use crate::live::{LiveDevice, LiveHandler};
 use crate::mgmt::Command;
@@ -20,6 +22,9 @@ const IDENTITY: [&str; 9] = [
     "eui64_id",
     "usn",
 ];
+
+/// Attributes whose change interrupts those who use the device.
+const DISTURBING: [&str; 5] = ["active", "filename", "block", "threads_pool_type", "cluster_mode"];
 
 pub(super) fn path(handler: &HandlerName, device: &DeviceName) -> String {
     format!("dev/{handler}/{device}")
@@ -68,7 +73,8 @@ impl Planner<'_> {
                 let now = attr.value.as_ref().map_or("", Value::expose);
                 let in_place =
                     attr.writable && !(name == "filename" && text(&live.attributes, "active") != "0");
-                !in_place && create.contains(name) && !same(now, value.expose())
+                let equal = same(name, now, value.expose()) || kernel_decides(name, attr, value.expose());
+                !in_place && create.contains(name) && !equal
             }
             // Attributes that exist only where they were asked for (dif_mode).
             None => create.contains(name),
@@ -88,6 +94,7 @@ impl Planner<'_> {
         // What the file does not say about it stays as it is, unless the file is to be the whole truth;
         // another handler has other attributes.
         let keep = now == handler && !self.policy.prune;
+        let identity = lost(name, live, &self.live.attributes);
         let kept = live.attributes.iter().filter(|(_, a)| a.key && keep);
         let wanted =
             self.wanted.handlers.entry(handler.clone()).or_default().devices.entry(name.clone()).or_default();
@@ -96,38 +103,29 @@ impl Planner<'_> {
                 wanted.attributes.set(attribute, value.expose());
             }
         }
-        let read_only = text(&live.attributes, "read_only") == "1";
-        for (driver, targets) in &self.live.drivers {
-            for (target, live) in targets.targets.iter().filter(|_| driver.as_str() != "copy_manager") {
-                let keep = |luns: &std::collections::BTreeMap<_, crate::live::LiveLun>| {
-                    let mine = luns.iter().filter(|(_, l)| l.device == *name);
-                    let map = |l: &crate::live::LiveLun| {
-                        let mut attributes = Attributes::new();
-                        // A LUN of a read-only device is read-only without having been made so.
-                        if text(&l.attributes, "read_only") == "1" && !read_only {
-                            attributes.set("read_only", "1");
-                        }
-                        LunMap { device: name.clone(), attributes }
-                    };
-                    mine.map(|(n, l)| (*n, map(l))).collect::<Vec<_>>()
-                };
-                let luns = keep(&live.luns);
-                let groups: Vec<_> = live.groups.iter().map(|(g, l)| (g, keep(&l.luns))).collect();
-                if luns.is_empty() && groups.iter().all(|(_, l)| l.is_empty()) {
-                    continue;
-                }
-                let wanted = self.wanted.drivers.entry(driver.clone()).or_default();
-                let wanted = wanted.targets.entry(target.clone()).or_default();
-                for (lun, map) in luns {
-                    wanted.luns.entry(lun).or_insert(map);
-                }
-                for (group, luns) in groups.into_iter().filter(|(_, l)| !l.is_empty()) {
-                    let wanted = wanted.groups.entry(group.clone()).or_default();
-                    for (lun, map) in luns {
-                        wanted.luns.entry(lun).or_insert(map);
-                    }
-                }
+        let whole = text(&live.attributes, "read_only") == "1";
+        // Initiators see the same disk afterwards, whatever SCST would call it now.
+        for (attribute, value) in identity.into_iter().filter(|_| now == handler) {
+            if wanted.attributes.get(attribute).is_none() {
+                wanted.attributes.set(attribute, value);
             }
+        }
+        for (driver, target, group, lun) in self.spots(name) {
+            let place = Place { driver: &driver, target: &target, group: group.as_ref() };
+            let read_only =
+                self.luns_at(place).and_then(|l| l.get(&lun)).map(|l| text(&l.attributes, "read_only"));
+            let mut attributes = Attributes::new();
+            // A LUN of a read-only device is read-only without having been made so.
+            if read_only == Some("1") && !whole {
+                attributes.set("read_only", "1");
+            }
+            let map = LunMap { device: name.clone(), attributes };
+            let wanted = self.wanted.drivers.entry(driver).or_default().targets.entry(target).or_default();
+            let luns = match group {
+                Some(group) => &mut wanted.groups.entry(group).or_default().luns,
+                None => &mut wanted.luns,
+            };
+            luns.entry(lun).or_insert(map);
         }
         for (group, live) in &self.live.device_groups {
             if live.devices.contains(name)
@@ -145,31 +143,20 @@ impl Planner<'_> {
         let Some(live) = self.live.devices.get(name).cloned() else { return };
         let mut used = Vec::new();
         let mut kept = None;
-        let drivers: Vec<_> =
-            self.live.drivers.keys().filter(|d| d.as_str() != "copy_manager").cloned().collect();
-        for driver in drivers {
-            let targets = self.live.drivers.get(&driver).map(|d| d.targets.clone()).unwrap_or_default();
-            for (target, live) in targets {
-                for lun in live.luns.iter().filter(|(_, l)| l.device == *name).map(|(n, _)| *n) {
-                    used.extend(users(&live, None));
-                    let path = format!("{driver}/{target}/lun/{lun}");
-                    kept = kept.or(Some(path).filter(|p| !self.selected(p)));
-                    self.remove_lun(&driver, &target, None, lun);
-                }
-                for (group, live_group) in &live.groups {
-                    for lun in live_group.luns.iter().filter(|(_, l)| l.device == *name).map(|(n, _)| *n) {
-                        used.extend(users(&live, Some(group.as_str())));
-                        let path = format!("{driver}/{target}/group/{group}/lun/{lun}");
-                        kept = kept.or(Some(path).filter(|p| !self.selected(p)));
-                        self.remove_lun(&driver, &target, Some(group), lun);
-                    }
-                }
-            }
+        for (driver, target, group, lun) in self.spots(name) {
+            let place = Place { driver: &driver, target: &target, group: group.as_ref() };
+            used.extend(self.users_at(place));
+            let path = format!("{}/lun/{lun}", place.path());
+            kept = kept.or(Some(path).filter(|p| !self.selected(p)));
+            self.remove_lun(&driver, &target, group.as_ref(), lun);
         }
         self.leave_device_groups(name);
         let Some(handlers) = self.live.handlers.get(handler).cloned() else { return };
         let mgmt = format!("handlers/{handler}/mgmt");
-        let attributes = saved(&live);
+        let mut attributes = saved(&live);
+        for (attribute, value) in lost(name, &live, &self.live.attributes) {
+            attributes.set(attribute, value);
+        }
         let undo = self.making(handler, &handlers, name, &attributes);
         let command = Command::DelDevice { name: name.to_string() };
         let step =
@@ -309,10 +296,19 @@ impl Planner<'_> {
             self.waits(&path, why, Some(name));
             return;
         }
+        if device.attributes.get("pr_file_name").is_some()
+            && self.live.drivers.keys().any(|d| d.as_str() == "copy_manager")
+        {
+            let why = "SCST refuses `pr_file_name` while a session sees the device, and copy_manager sees a new one at once";
+            let op = Op::new(&path, Action::Add).class(Class::Blocked, why);
+            self.push(Phase::Devices, op, Vec::new());
+            return;
+        }
         let wanted = settable(live, &device.attributes);
         let steps = self.making(handler, live, name, &wanted);
         self.push(Phase::Devices, Op::new(&path, Action::Add), steps);
         if self.selected(&path) {
+            self.made.insert(name.clone());
             let mut made = LiveDevice { handler: Some(handler.clone()), ..LiveDevice::default() };
             if let Some(now) = now {
                 made.attributes.clone_from(&now.attributes);
@@ -340,7 +336,7 @@ impl Planner<'_> {
     fn differs(now: &LiveDevice, wanted: &Device) -> bool {
         wanted.attributes.iter().any(|(name, values)| {
             let now = now.attributes.get(name).and_then(|a| a.value.as_ref());
-            values.first().is_some_and(|wanted| now.is_none_or(|now| !same(now.expose(), wanted.expose())))
+            values.first().is_some_and(|wanted| now.is_none_or(|now| !same(name, now.expose(), wanted.expose())))
         })
     }
 
@@ -359,21 +355,26 @@ impl Planner<'_> {
         if wanted.get("size").is_some() {
             wanted.remove("size_mb");
         }
-        let used = self.sessions_of(name);
+        // Who uses it is asked only where something may disturb them.
+        let disturbs = |n: &str| IDENTITY.contains(&n) || DISTURBING.contains(&n);
+        let differs = |n: &str, v: &Value| now.attributes.get(n).is_none_or(|a| a.value.as_ref() != Some(v));
+        let mut values = wanted.iter().filter_map(|(n, v)| Some((n, v.first()?)));
+        let used = if values.any(|(n, v)| disturbs(n) && differs(n, v)) {
+            self.sessions_of(name)
+        } else {
+            Vec::new()
+        };
         let class = |op: Op| {
             let attribute = op.attribute.clone().unwrap_or_default();
-            match attribute.as_str() {
-                a if IDENTITY.contains(&a) && !used.is_empty() => {
-                    let why = format!("{} see another disk then", sessions_text(&used));
-                    op.class(Class::Disruptive, why)
-                }
-                "active" | "filename" | "block" | "threads_pool_type" | "cluster_mode"
-                    if !used.is_empty() =>
-                {
-                    let why = format!("{} use it", sessions_text(&used));
-                    op.class(Class::Disruptive, why)
-                }
-                _ => op,
+            let then = match attribute.as_str() {
+                a if IDENTITY.contains(&a) => "see another disk then",
+                a if DISTURBING.contains(&a) => "use it",
+                _ => return op,
+            };
+            if used.is_empty() {
+                op
+            } else {
+                op.class(Class::Disruptive, format!("{} {then}", sessions_text(&used)))
             }
         };
         self.attributes(
@@ -384,26 +385,6 @@ impl Planner<'_> {
             &wanted,
             class,
         );
-    }
-
-    /// Sessions that see a device, copy_manager's aside.
-    pub(super) fn sessions_of(&self, device: &DeviceName) -> Vec<String> {
-        let mut found = Vec::new();
-        for (driver, live) in &self.live.drivers {
-            for target in live.targets.values().filter(|_| driver.as_str() != "copy_manager") {
-                if target.luns.values().any(|l| l.device == *device) {
-                    found.extend(users(target, None));
-                }
-                for (group, live) in &target.groups {
-                    if live.luns.values().any(|l| l.device == *device) {
-                        found.extend(users(target, Some(group.as_str())));
-                    }
-                }
-            }
-        }
-        found.sort();
-        found.dedup();
-        found
     }
 }
 

@@ -6,8 +6,7 @@ use crate::live::{LiveAttr, LiveLun};
 use crate::mgmt::{Command, Parameters};
 use crate::model::LunMap;
 use crate::name::{DeviceName, DriverName, GroupName, TargetName};
-use crate::path::ObjectPath;
-use crate::plan::{Action, Class, Operation, Step, Write};
+use crate::plan::{Action, Class, Step, Write};
 use esos_units::Lun;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,7 +39,7 @@ impl Place<'_> {
 }
 
 fn read_only_of(map: &LunMap) -> bool {
-    map.attributes.get("read_only").map(Value::expose).is_some_and(|v| !same(v, "0"))
+    map.attributes.get("read_only").map(Value::expose).is_some_and(|v| !same("read_only", v, "0"))
 }
 
 fn parameters(read_only: bool) -> Parameters {
@@ -61,7 +60,7 @@ fn del(lun: Lun) -> Command {
 }
 
 impl Planner<'_> {
-    fn users_at(&self, at: Place<'_>) -> Vec<String> {
+    pub(super) fn users_at(&self, at: Place<'_>) -> Vec<String> {
         let target = self.live.drivers.get(at.driver).and_then(|d| d.targets.get(at.target));
         target.map(|t| users(t, at.group.map(GroupName::as_str))).unwrap_or_default()
     }
@@ -83,28 +82,24 @@ impl Planner<'_> {
     ) {
         let at = Place { driver, target, group };
         let Some(gone) = self.luns_at(at).and_then(|l| l.remove(&lun)) else { return };
+        if let Some(places) = &mut self.places {
+            places.remove(at, lun, &gone.device);
+        }
         let read_only = text(&gone.attributes, "read_only") == "1";
         let mgmt = at.mgmt();
         let write = Write::command(mgmt.clone(), &del(lun));
         let undo = vec![Write::command(mgmt, &add(&gone.device, lun, read_only))];
         let used = self.users_at(at);
-        let mut op = Op::new(format!("{}/lun/{lun}", at.path()), Action::Remove);
+        let mut op = Op::new(format!("{}/lun/{lun}", at.path()), Action::Remove)
+            .values(Some(gone.device.to_string()), None);
         if !used.is_empty() {
             op = op.class(Class::Destructive, format!("{} use LUN {lun}", sessions_text(&used)));
         }
         // The last way to a device cuts it off from everybody.
-        else if driver.as_str() != "copy_manager" && !self.has_other_path(&gone.device) {
+        else if driver.as_str() != "copy_manager" && self.spots(&gone.device).is_empty() {
             op = op.class(Class::Disruptive, format!("it is the last LUN that shows {}", gone.device));
         }
         self.push(Phase::RemoveLuns, op, vec![Step { write, undo }]);
-    }
-
-    fn has_other_path(&self, device: &DeviceName) -> bool {
-        let drivers = self.live.drivers.iter().filter(|(d, _)| d.as_str() != "copy_manager");
-        drivers.flat_map(|(_, d)| d.targets.values()).any(|t| {
-            let own = t.luns.values();
-            own.chain(t.groups.values().flat_map(|g| g.luns.values())).any(|l| l.device == *device)
-        })
     }
 
     /// Whether a device takes no writes, whatever its LUNs say.
@@ -112,15 +107,11 @@ impl Planner<'_> {
         let live = self.live.devices.get(device).map(|d| text(&d.attributes, "read_only"));
         let wanted = self.wanted.handlers.values().find_map(|h| h.devices.get(device));
         let wanted = wanted.and_then(|d| d.attributes.get("read_only")).map(Value::expose);
-        wanted.or(live).is_some_and(|v| !v.is_empty() && !same(v, "0"))
+        wanted.or(live).is_some_and(|v| !v.is_empty() && !same("read_only", v, "0"))
     }
 
     fn shown_by_themselves(&mut self, at: Place<'_>) -> BTreeSet<DeviceName> {
-        let made = |op: &Operation| match op.path.parse() {
-            Ok(ObjectPath::Device(_, name)) if op.action == Action::Add => Some(name),
-            _ => None,
-        };
-        let mut shown: BTreeSet<DeviceName> = self.operations.iter().filter_map(|(_, o)| made(o)).collect();
+        let mut shown = self.made.clone();
         shown.extend(self.luns_at(at).into_iter().flat_map(|l| l.values()).map(|l| l.device.clone()));
         shown
     }
@@ -131,6 +122,7 @@ impl Planner<'_> {
         // copy_manager numbers its LUNs itself; which devices it has is what counts. A device that is made
         // in this plan gets its LUN there by itself.
         let mut shown = if automatic { self.shown_by_themselves(at) } else { BTreeSet::new() };
+        let used = self.users_at(at);
         for (lun, map) in wanted {
             let path = format!("{}/lun/{lun}", at.path());
             // A SCSI device that no handler has taken cannot be shown.
@@ -151,7 +143,11 @@ impl Planner<'_> {
             }
             let live = self.luns_at(at).and_then(|l| l.get(lun)).cloned();
             let (op, command, undo) = match live {
-                None => (Op::new(&path, Action::Add), add(&map.device, *lun, read_only), del(*lun)),
+                None => (
+                    Op::new(&path, Action::Add).values(None, Some(map.device.to_string())),
+                    add(&map.device, *lun, read_only),
+                    del(*lun),
+                ),
                 Some(now) => {
                     let now_read_only = text(&now.attributes, "read_only") == "1";
                     // The kernel shows every LUN of a device that is read-only as read-only.
@@ -162,8 +158,12 @@ impl Planner<'_> {
                     if automatic {
                         continue;
                     }
-                    let used = self.users_at(at);
-                    let mut op = Op::new(&path, Action::Change);
+                    let words = |device: &DeviceName, read_only: bool| {
+                        let mark = if read_only { " read_only" } else { "" };
+                        Some(format!("{device}{mark}"))
+                    };
+                    let mut op = Op::new(&path, Action::Change)
+                        .values(words(&now.device, now_read_only), words(&map.device, read_only));
                     if now.device != map.device {
                         op = op.class(Class::Disruptive, format!("LUN {lun} leads to {} now", now.device));
                         if !used.is_empty() {
@@ -188,8 +188,11 @@ impl Planner<'_> {
                 let value = Value::of("read_only", if read_only { "1" } else { "0" });
                 let attr = LiveAttr { value: Some(value), key: read_only, writable: false };
                 let attributes = BTreeMap::from([("read_only".to_owned(), attr)]);
-                if let Some(luns) = self.luns_at(at) {
-                    luns.insert(*lun, LiveLun { device: map.device.clone(), attributes });
+                let shown = LiveLun { device: map.device.clone(), attributes };
+                let before = self.luns_at(at).and_then(|luns| luns.insert(*lun, shown));
+                if let Some(places) = &mut self.places {
+                    before.iter().for_each(|b| places.remove(at, *lun, &b.device));
+                    places.add(at, *lun, &map.device);
                 }
             }
         }

@@ -164,7 +164,9 @@ impl Planner<'_> {
             return false;
         }
         let file = format!("targets/{driver}/{name}/enabled");
-        let mut op = Op::new(format!("{driver}/{name}"), Action::Change).attribute("enabled");
+        let mut op = Op::new(format!("{driver}/{name}"), Action::Change)
+            .attribute("enabled")
+            .values(Some("1".to_owned()), Some("0".to_owned()));
         op = op.class(Class::Disruptive, "initiators cannot reach it any more");
         if !live.sessions.is_empty() {
             let sessions: Vec<String> = live.sessions.keys().cloned().collect();

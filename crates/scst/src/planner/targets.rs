@@ -64,11 +64,13 @@ impl Planner<'_> {
             return;
         }
         let now = text(live, "enabled");
-        if same(now, wanted) {
+        if same("enabled", now, wanted) {
             return;
         }
-        let mut op = Op::new(path, Action::Change).attribute("enabled");
-        let on = !same(wanted, "0");
+        let mut op = Op::new(path, Action::Change)
+            .attribute("enabled")
+            .values(Some(now.to_owned()), Some(wanted.to_owned()));
+        let on = !same("enabled", wanted, "0");
         if !on {
             op = op.class(Class::Disruptive, "initiators cannot reach it any more");
             if !sessions.is_empty() {
@@ -100,7 +102,7 @@ impl Planner<'_> {
         let mut plain = without(&wanted.attributes, &several);
         // A session's name is given when an scst_local target is made and shown nowhere.
         plain.remove("session_name");
-        let stays = wanted.attributes.get("enabled").is_none_or(|v| !same(v.expose(), "0"));
+        let stays = wanted.attributes.get("enabled").is_none_or(|v| !same("enabled", v.expose(), "0"));
         self.rel_tgt_id(&path, &dir, &now, &mut plain, is_new || !stays);
         let attributes = if is_new { None } else { Some(&now.attributes) };
         let sessions: Vec<String> = now.sessions.keys().cloned().collect();
@@ -134,12 +136,14 @@ impl Planner<'_> {
     fn rel_tgt_id(&mut self, path: &str, dir: &str, now: &LiveTarget, plain: &mut Attributes, off: bool) {
         let Some(wanted) = plain.get("rel_tgt_id").map(|v| v.expose().to_owned()) else { return };
         let live = text(&now.attributes, "rel_tgt_id").to_owned();
-        if off || same(&live, &wanted) || text(&now.attributes, "enabled") != "1" {
+        if off || same("rel_tgt_id", &live, &wanted) || text(&now.attributes, "enabled") != "1" {
             return;
         }
         plain.remove("rel_tgt_id");
         let sessions: Vec<String> = now.sessions.keys().cloned().collect();
-        let mut op = Op::new(path, Action::Change).attribute("rel_tgt_id");
+        let mut op = Op::new(path, Action::Change)
+            .attribute("rel_tgt_id")
+            .values(Some(live.clone()), Some(wanted.clone()));
         let why = if sessions.is_empty() {
             "the target is disabled for it".to_owned()
         } else {
