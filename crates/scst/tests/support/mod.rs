@@ -8,7 +8,9 @@
 )]
 pub(crate) mod generate;
 
-use esos_scst::{ApplyError, Config, Document, Live, NoJournal, Options, Policy, apply, observe, plan};
+use esos_scst::{
+    Action, ApplyError, Config, Document, Live, NoJournal, Options, Plan, Policy, apply, observe, plan,
+};
 use esos_scst_sim::{Environment, Sim};
 
 pub(crate) const ALL: Options = Options { allow_disruptive: true, allow_destructive: true, suspend: None };
@@ -43,6 +45,45 @@ pub(crate) fn must(sim: &Sim, text: &str) {
     if let Err(e) = run(sim, &wanted, &Policy::default(), ALL) {
         panic!("{e}: {:?}", std::error::Error::source(&e));
     }
+}
+
+/// The object that a write touches although the configuration does not name it; none without `--prune`.
+pub(crate) fn stranger(
+    before: &Live,
+    wanted: &Config,
+    planned: &Plan,
+    file: &str,
+    value: &str,
+) -> Option<String> {
+    // A device that is made anew gets the LUNs back that it had, named or not.
+    let anew = planned.operations.iter().any(|o| o.path.starts_with("dev/") && o.action == Action::Remove);
+    for (driver, live_driver) in &before.drivers {
+        for target in live_driver.targets.keys() {
+            let named = wanted.drivers.get(driver).is_some_and(|d| d.targets.contains_key(target));
+            let inside = file.starts_with(&format!("targets/{driver}/{target}/"));
+            if (inside && !named && !anew) || value == format!("del_target {target}") {
+                return Some(format!("{driver}/{target}"));
+            }
+        }
+    }
+    for device in before.devices.keys() {
+        let named = wanted.handlers.values().any(|h| h.devices.contains_key(device));
+        let touched =
+            file.starts_with(&format!("devices/{device}/")) || value == format!("del_device {device}");
+        if touched && !named {
+            return Some(format!("device {device}"));
+        }
+    }
+    for group in before.device_groups.keys().filter(|g| !wanted.device_groups.contains_key(*g)) {
+        let moved = value.strip_prefix("del ").is_some_and(|name| {
+            wanted.device_groups.values().any(|g| g.devices.iter().any(|d| d.as_str() == name))
+        });
+        // A device that moves to a named group leaves its old one.
+        if file.starts_with(&format!("device_groups/{group}/")) && !moved && !anew {
+            return Some(format!("device group {group}"));
+        }
+    }
+    None
 }
 
 pub(crate) fn live(sim: &Sim) -> Live {
