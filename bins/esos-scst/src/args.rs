@@ -1,16 +1,36 @@
 //! Arguments.
 use clap::{Parser, Subcommand, ValueEnum};
 use esos_cli::{Global, Section, Tool, Ui};
+use esos_scst::ObjectPath;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+const ABOUT: &str = "\
+SCST, the SCSI target of this box: scst.conf checked, planned, applied
+
+/etc/scst.conf says which devices this box has (HANDLER, DEVICE) and who sees them by which number
+(TARGET_DRIVER, TARGET, LUN; GROUP and INITIATOR where some see others). Nothing is changed before it
+has been shown as a plan, each step with its class: safe, disruptive, destructive or blocked.
+
+  esos scst check new.conf        all that is wrong with it; needs neither SCST nor root
+  esos scst plan new.conf         what would be done, and to whom it would happen
+  esos scst apply new.conf        do it; verified, taken back where a step fails, kept in the history
+  esos scst rollback              back to what was in force before
+
+What the file does not name is left alone, unless --prune is given. One object at a time, by its path:
+
+  esos scst add dev/vdisk_blockio/vol1 filename=/dev/vg0/vol1
+  esos scst add iscsi/iqn.2026-01.org.esos:a/lun/0 device=vol1
+  esos scst set iscsi/iqn.2026-01.org.esos:a IncomingUser=\"joe secret-of-12\" enabled=1
+  esos scst add iscsi/iqn.2026-01.org.esos:a/group/esx/ini/iqn.1998-01.com.vmware:*
+
+  dev/HANDLER/DEVICE  DRIVER/TARGET  .../lun/N  .../group/G  .../group/G/ini/NAME
+  dgrp/G  dgrp/G/dev/DEVICE  dgrp/G/tgrp/T  dgrp/G/tgrp/T/tgt/TARGET  scst (SCST itself)";
+
 /// SCST, the SCSI target of this box: scst.conf checked, planned, applied
 #[derive(Debug, Parser)]
-#[command(
-    name = "esos-scst",
-    version,
-    after_help = "Example: esos scst check /etc/scst.conf && esos scst plan /etc/scst.conf && esos scst apply /etc/scst.conf"
-)]
+#[command(name = "esos-scst", version, long_about = ABOUT)]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -31,7 +51,7 @@ pub(crate) enum Verb {
         #[arg(long)]
         live: bool,
     },
-    /// Print a file in the one layout: tabs, one entry a line; comments and order stay
+    /// Print a file in the one layout: tabs, one entry a line; comments and order stay, passwords are in it
     Fmt {
         /// The file
         file: PathBuf,
@@ -316,6 +336,22 @@ impl How {
     }
 }
 
+/// `--suspend` may stand without its seconds in front of anything: `apply --suspend FILE`.
+pub(crate) fn separate_suspend(args: &mut [OsString]) {
+    let is_number = |a: &OsString| a.to_str().is_some_and(|a| a.parse::<u64>().is_ok());
+    for at in 0..args.len() {
+        let alone = args.get(at.saturating_add(1)).is_none_or(|next| !is_number(next));
+        if let Some(arg) = args.get_mut(at).filter(|a| alone && *a == "--suspend") {
+            *arg = OsString::from("--suspend=30");
+        }
+    }
+}
+
+/// A path of an object, kept as it is written.
+fn object(text: &str) -> Result<String, String> {
+    text.parse::<ObjectPath>().map(|path| path.to_string()).map_err(|e| e.to_string())
+}
+
 /// `30s`, `5m`, `1h30m`, or seconds.
 fn duration(text: &str) -> Result<Duration, String> {
     if let Ok(seconds) = text.parse() {
@@ -349,7 +385,7 @@ pub(crate) struct PlanArgs {
     #[arg(long)]
     pub(crate) prune: bool,
     /// Only this object and what is below it, such as iscsi/iqn.2026-01.org.esos:a; may be repeated
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = object)]
     pub(crate) only: Vec<String>,
     /// Plan for a recorded state instead of this machine
     #[arg(long, value_name = "STATE.json")]

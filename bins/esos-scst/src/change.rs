@@ -4,8 +4,8 @@ use crate::machine::{self, Patience};
 use crate::{files, keep};
 use esos_cli::{Confirm, Exit, Failure, OrExit, Ui};
 use esos_hostfs::Files;
-use esos_scst::store::{CONF, Store};
-use esos_scst::{Class, Config, Document, Live, Options, Plan, Policy, Report, apply, plan};
+use esos_scst::store::{CONF, Recovered, Store};
+use esos_scst::{Class, Config, Document, Live, ObjectPath, Options, Plan, Policy, Report, apply, plan};
 use esos_sysfs::AttrTree;
 
 /// From how many writes on SCST is suspended for them unless told otherwise.
@@ -33,9 +33,22 @@ pub(crate) fn plan_verb(ui: &mut Ui, args: &PlanArgs, detailed: bool) -> Result<
         Some(state) => machine::live(&machine::simulator(state, &wanted)?)?,
         None => machine::live(&machine::tree(ui.global()))?,
     };
+    selected(&live, &wanted, &policy)?;
     let planned = plan(&live, &wanted, &policy);
     show(ui, &planned)?;
     Ok(if detailed && !planned.is_empty() { Exit::Differs } else { Exit::Done })
+}
+
+/// That `--only` names something: a slip would look like a box where nothing is to do.
+fn selected(live: &Live, wanted: &Config, policy: &Policy) -> Result<(), Failure> {
+    let nothing = |only: &&String| {
+        only.parse::<ObjectPath>().is_ok_and(|path| wanted.only(&path).is_none() && !live.contains(&path))
+    };
+    match policy.only.iter().find(nothing) {
+        Some(only) => Err(Failure::new(Exit::Usage, format!("neither the file nor SCST has {only}"))
+            .help("esos scst show lists what SCST has")),
+        None => Ok(()),
+    }
 }
 
 /// One change of SCST that is to be carried out.
@@ -58,6 +71,7 @@ pub(crate) fn apply_verb(ui: &mut Ui, args: &ApplyArgs) -> Result<Exit, Failure>
         Some(state) => {
             let sim = machine::simulator(state, &wanted)?;
             let policy = policy(ui, &args.plan, &wanted);
+            selected(&machine::live(&sim)?, &wanted, &policy)?;
             let change = Change { wanted: &wanted, policy: &policy, document: None, how: &args.how };
             let exit = on_tree(ui, &sim, &change)?;
             if let Some(out) = args.state_out.as_ref().filter(|_| !args.how.dry_run) {
@@ -70,6 +84,7 @@ pub(crate) fn apply_verb(ui: &mut Ui, args: &ApplyArgs) -> Result<Exit, Failure>
         None => {
             let _lock = if args.how.dry_run { None } else { Some(keep::hold(ui, args.how.wait)?) };
             let policy = policy(ui, &args.plan, &wanted);
+            selected(&machine::live(&machine::tree(ui.global()))?, &wanted, &policy)?;
             let document = Some(&document).filter(|_| !args.how.no_persist);
             on_machine(ui, &Change { wanted: &wanted, policy: &policy, document, how: &args.how })
         }
@@ -186,7 +201,8 @@ pub(crate) fn rollback_verb(ui: &mut Ui, args: &RollbackArgs) -> Result<Exit, Fa
     let store = Store::new(&files);
     if let Some(waiting) = store.waiting().map_err(keep::failure)?.filter(|_| args.to.is_none()) {
         if args.how.dry_run {
-            ui.say(format!("@{} waits for its confirmation and would be taken back", waiting.number));
+            ui.warn(format!("@{} waits for its confirmation and would be taken back", waiting.number));
+            ui.emit("esos.scst.recovered/1", &Recovered::Nothing, |_| {})?;
             return Ok(Exit::Done);
         }
         let tree = machine::tree(ui.global());

@@ -1,10 +1,13 @@
 //! `add`, `rm`, `set`, `enable`, `disable`, `resize`, `lip`: one object at a time.
 use crate::args::{EditArgs, How, SwitchArgs};
-use crate::change::{Change, on_machine, on_tree, saved};
+use crate::change::{Change, on_machine, on_tree, saved, show};
 use crate::{keep, machine};
 use esos_cli::{Exit, Failure, OrExit, Ui};
 use esos_hostfs::{Clock, HostClock};
-use esos_scst::{Attributes, Config, DeviceName, Document, Live, ObjectPath, Policy, Value};
+use esos_scst::{
+    Action, Attributes, Class, Config, DeviceName, Document, Live, ObjectPath, Operation, Plan, Policy, Step,
+    Value, Write,
+};
 use esos_sysfs::AttrTree;
 use serde::Serialize;
 use std::path::Path;
@@ -177,7 +180,21 @@ pub(crate) fn resize(ui: &mut Ui, name: &str, size: Option<&str>, how: &How) -> 
     }
     let old_bytes = bytes(&live);
     if how.dry_run {
-        ui.say(format!("devices/{device}/resync_size <- 1"));
+        let operation = Operation {
+            path: now.handler.as_ref().map_or_else(String::new, |h| format!("dev/{h}/{device}")),
+            action: Action::Change,
+            attribute: Some("resync_size".to_owned()),
+            from: None,
+            to: Some("1".to_owned()),
+            class: Class::Safe,
+            why: None,
+            steps: vec![Step {
+                write: Write::new(format!("devices/{device}/resync_size"), "1"),
+                undo: Vec::new(),
+            }],
+        };
+        let planned = Plan { base: live.fingerprint(), operations: vec![operation], ..Plan::default() };
+        show(ui, &planned)?;
         return Ok(Exit::Done);
     }
     if !ui.global().is_live() {

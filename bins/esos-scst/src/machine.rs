@@ -19,7 +19,7 @@ pub(crate) fn tree(global: &Global) -> HostTree {
 /// A recorded state on the simulator. Backing files that the state names are taken as there.
 pub(crate) fn simulator(path: &Path, wanted: &esos_scst::Config) -> Result<Sim, Failure> {
     let text = std::fs::read_to_string(path).context(format!("cannot read {}", path.display()))?;
-    let mut env = Environment::default();
+    let mut env = backing(&text, Environment::default());
     for (handler, devices) in &wanted.handlers {
         for device in devices.devices.values() {
             let Some(file) = device.attributes.get("filename") else { continue };
@@ -32,6 +32,26 @@ pub(crate) fn simulator(path: &Path, wanted: &esos_scst::Config) -> Result<Sim, 
         }
     }
     Sim::load(&text, env).or_exit(Exit::Invalid).context(format!("{} is no recorded state", path.display()))
+}
+
+/// The backing stores of a recorded state's own devices: they were there, so the way back finds them.
+fn backing(state: &str, mut env: Environment) -> Environment {
+    let Ok(state) = serde_json::from_str::<serde_json::Value>(state) else { return env };
+    let text = |path: String| state["tree"].get(path).and_then(|node| node[2].as_str()).unwrap_or("");
+    let link = |path: String| state["tree"].get(path).and_then(|node| node[1].as_str()).unwrap_or("");
+    let first = |text: &'_ str| text.lines().next().unwrap_or("").to_owned();
+    for path in state["tree"].as_object().into_iter().flatten().map(|(path, _)| path) {
+        let Some(device) = path.strip_suffix("/filename").filter(|d| d.starts_with("devices/")) else {
+            continue;
+        };
+        let file = first(text(path.clone()));
+        let size = first(text(format!("{device}/size"))).parse().unwrap_or(0);
+        if file.starts_with('/') {
+            let block = link(format!("{device}/handler")).ends_with("/vdisk_blockio");
+            env = if block { env.block(&file, size) } else { env.file(&file, size) };
+        }
+    }
+    env
 }
 
 /// The state of a tree; exit code 7 where SCST is not loaded.

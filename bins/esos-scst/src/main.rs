@@ -15,17 +15,20 @@ mod verbs;
 
 use args::{Args, Verb};
 use edit::Act;
-use esos_cli::{Exit, Failure, Ui};
+use esos_cli::{Console, Exit, Failure, Ui};
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     // As scstadmin it takes scstadmin's flags.
-    let mut args = std::env::args();
-    let name = args.next().unwrap_or_default();
+    let mut args: Vec<OsString> = std::env::args_os().collect();
+    let name = args.first().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     if name.rsplit('/').next() == Some("scstadmin") {
-        return scstadmin::main(&args.collect::<Vec<_>>());
+        let text = |a: &OsString| a.to_string_lossy().into_owned();
+        return scstadmin::main(&args.iter().skip(1).map(text).collect::<Vec<_>>());
     }
-    esos_cli::main(|args: Args, ui: &mut Ui| -> Result<Exit, Failure> { run(ui, &args.verb) })
+    args::separate_suspend(&mut args);
+    esos_cli::run(args, Console::process(), |args: Args, ui: &mut Ui| run(ui, &args.verb)).into()
 }
 
 fn run(ui: &mut Ui, verb: &Verb) -> Result<Exit, Failure> {

@@ -1,7 +1,9 @@
 //! Its part of `esos status`.
+use crate::keep::since_boot;
 use crate::machine;
 use esos_cli::{Exit, Global, Health, Section};
-use esos_scst::store::CONF;
+use esos_hostfs::HostFiles;
+use esos_scst::store::{CONF, Store};
 use esos_scst::{Document, Policy, plan};
 
 pub(crate) fn section(global: &Global) -> Section {
@@ -27,6 +29,7 @@ pub(crate) fn section(global: &Global) -> Section {
         targets().count(),
         targets().filter(enabled).count()
     ));
+    let section = unfinished(section, global);
     let Ok(text) = std::fs::read_to_string(global.root.join(CONF.trim_start_matches('/'))) else {
         return section;
     };
@@ -52,6 +55,37 @@ pub(crate) fn section(global: &Global) -> Section {
     if !planned.is_empty() {
         let message = format!("SCST is not what {CONF} says: {} operations differ", planned.operations.len());
         section = section.finding(Health::Warn, message, Some("esos scst plan /etc/scst.conf"));
+    }
+    section
+}
+
+/// What an apply has left behind, or waits for.
+fn unfinished(mut section: Section, global: &Global) -> Section {
+    let files = HostFiles::new(&global.root);
+    let store = Store::new(&files);
+    match store.is_interrupted() {
+        Ok(true) => {
+            let what =
+                "an apply was interrupted; SCST may be half of the old and half of the new configuration";
+            section = section.finding(Health::Crit, what, Some("esos scst recover"));
+        }
+        Ok(false) => {}
+        Err(e) => {
+            section = section.finding(Health::Unknown, format!("the journal cannot be read: {e}"), None)
+        }
+    }
+    match store.waiting() {
+        Ok(Some(waiting)) => {
+            let left = waiting.by.saturating_sub(since_boot());
+            let what =
+                format!("@{} waits for its confirmation and is taken back in {left} s", waiting.number);
+            section = section.finding(Health::Warn, what, Some("esos scst confirm"));
+        }
+        Ok(None) => {}
+        Err(e) => {
+            let what = format!("what waits for a confirmation cannot be read: {e}");
+            section = section.finding(Health::Unknown, what, None);
+        }
     }
     section
 }

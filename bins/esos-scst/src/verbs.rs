@@ -16,11 +16,14 @@ struct Checked {
     devices: usize,
     targets: usize,
     luns: usize,
+    /// What the file itself says that is doubtful, with place, help and fix.
+    diagnostics: Vec<serde_json::Value>,
+    /// What initiators or this machine would make of it.
     findings: Vec<Lint>,
 }
 
 pub(crate) fn check(ui: &mut Ui, path: &Path, allow_empty: bool, live: bool) -> Result<Exit, Failure> {
-    let (_, config) = files::wanted(ui, path, allow_empty)?;
+    let (document, config) = files::wanted(ui, path, allow_empty)?;
     let facts = if live { Some(machine::facts(ui.global(), &config)?) } else { None };
     let findings = lint(&config, facts.as_ref());
     for f in &findings {
@@ -34,6 +37,7 @@ pub(crate) fn check(ui: &mut Ui, path: &Path, allow_empty: bool, live: bool) -> 
         luns: targets()
             .map(|t| t.luns.len().saturating_add(t.groups.values().map(|g| g.luns.len()).sum()))
             .sum(),
+        diagnostics: esos_cli::diagnostics_json(document.diagnostics(), &mask_secrets(document.text())),
         findings,
     };
     let fits = checked.findings.is_empty() || !live;
@@ -191,6 +195,10 @@ pub(crate) fn save(ui: &mut Ui, path: &Path, stdout: bool) -> Result<Exit, Failu
         Err(_) => Vec::new(),
     };
     let text = config.to_conf().or_exit(Exit::Refused)?;
+    if stdout && ui.json() {
+        ui.emit("esos.scst.config/1", &config, |_| {})?;
+        return Ok(Exit::Done);
+    }
     if stdout {
         ui.raw(text.as_bytes())?;
         return Ok(Exit::Done);
@@ -254,6 +262,11 @@ fn keep_absent(config: &mut Config, file: &Config) -> Vec<String> {
 
 pub(crate) fn export(ui: &mut Ui, path: &Path, to: Form) -> Result<Exit, Failure> {
     let (_, config) = files::wanted(ui, path, false)?;
+    if ui.json() {
+        // One document with its envelope, whatever the form; secrets are masked in it.
+        ui.emit("esos.scst.config/1", &config, |_| {})?;
+        return Ok(Exit::Done);
+    }
     match to {
         Form::ScstConf => ui.raw(config.to_conf().or_exit(Exit::Refused)?.as_bytes())?,
         Form::Toml => {

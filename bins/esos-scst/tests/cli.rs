@@ -53,7 +53,7 @@ fn a_plan_on_a_recorded_state_then_apply_then_nothing() {
     assert_eq!(out.status.code(), Some(0), "{}", text(&out));
     let json: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
     assert_eq!(json["schema"], "esos.scst.plan/1");
-    assert!(json["data"]["operations"].as_array().unwrap().len() >= 5);
+    assert!(json["data"]["ops"].as_array().unwrap().len() >= 5);
     assert!(!text(&out).contains("hunter2"));
     let out = esos_scst(&["apply", conf, "--state", &state(), "--state-out", new]);
     assert_eq!(out.status.code(), Some(0), "{}", text(&out));
@@ -91,4 +91,55 @@ fn fmt_is_stable() {
     assert_eq!(esos_scst(&["fmt", path, "--write"]).status.code(), Some(0));
     assert_eq!(std::fs::read_to_string(&conf).unwrap(), FILE);
     assert_eq!(esos_scst(&["fmt", path, "--check"]).status.code(), Some(0));
+}
+
+/// The lock is the machine's, below `/run`: where that cannot be written there is nothing to try.
+#[test]
+fn who_comes_second_is_told_that_it_is_busy() {
+    let run = Path::new("/run/esos");
+    let held = std::fs::create_dir_all(run).map_err(|e| e.to_string()).and_then(|()| {
+        esos_hostfs::lock(&run.join("scst.lock"), std::time::Duration::ZERO).map_err(|e| e.to_string())
+    });
+    let _held = match held {
+        Ok(held) => held,
+        Err(why) => return println!("skipped: who_comes_second_is_told_that_it_is_busy: {why}"),
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let conf = file(dir.path(), "scst.conf", FILE);
+    let conf = conf.to_str().unwrap();
+    for args in [
+        &["apply", conf][..],
+        &["apply", conf, "--json"],
+        &["set", "iscsi", "enabled=1"],
+        &["enable", "iscsi"],
+        &["rollback"],
+        &["confirm"],
+        &["recover"],
+    ] {
+        let out = esos_scst(&[args, &["--wait", "0"]].concat());
+        assert_eq!(out.status.code(), Some(8), "{args:?} {}", text(&out));
+        assert!(text(&out).contains("scst.lock"), "{}", text(&out));
+    }
+    // Looking needs no lock.
+    assert_ne!(esos_scst(&["plan", conf]).status.code(), Some(8));
+}
+
+#[test]
+fn what_the_kernel_would_refuse_is_an_error_with_its_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "HANDLER vdisk_fileio {\n\tDEVICE d {\n\t\tfilename /srv/d\n\t\tread_only 1\n\t\tnv_cache 1\n\t}\n}\nTARGET_DRIVER iscsi {\n}\n";
+    let conf = file(dir.path(), "scst.conf", text);
+    let out = esos_scst(&["check", conf.to_str().unwrap(), "--json"]);
+    assert_eq!(out.status.code(), Some(3));
+    let json: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    let found = &json["error"]["diagnostics"][0];
+    assert_eq!((&found["code"], &found["line"]), (&"scst::read-only-cache".into(), &5.into()), "{json:#}");
+    assert_eq!(found["related"][0]["line"], 4);
+    // What is only doubtful is in the data of a file that can be used.
+    let conf = file(dir.path(), "scst.conf", &FILE.replace("size_mb 32", "prod_id \"a{b}\"\n\t\tnv_cahce 1"));
+    let out = esos_scst(&["check", conf.to_str().unwrap(), "--json"]);
+    assert_eq!(out.status.code(), Some(0));
+    let json: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    let codes: Vec<_> = json["data"]["diagnostics"].as_array().unwrap().iter().map(|d| &d["code"]).collect();
+    assert_eq!(codes, ["scst-conf::brace-in-quotes", "scst::unknown-attribute"]);
 }

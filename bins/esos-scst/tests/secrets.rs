@@ -1,6 +1,10 @@
 //! Ten CHAP secrets through every verb, flag and error: none is printed, and files that hold them have mode
 //! 0600.
 #![expect(clippy::unwrap_used, reason = "test helpers")]
+use esos_hostfs::HostFiles;
+use esos_scst::store::{Keep, Store};
+use esos_scst::{Document, NoJournal, Options, Policy, observe, plan};
+use esos_scst_sim::{Environment, Sim};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
@@ -36,13 +40,18 @@ fn conf(secrets: &[&str]) -> String {
 }
 
 fn quiet(args: &[&str]) {
-    with(args, &[&[], &["--json"], &["-vv"]]);
+    with(args, &[&[], &["--json"], &["-v"], &["-vvv"], &["-q"], &["-q", "--json"], &["--color", "always"]]);
 }
 
 fn with(args: &[&str], flags: &[&[&str]]) {
     for more in flags.iter().copied() {
         let all: Vec<&str> = args.iter().chain(more).copied().collect();
-        let out = Command::new(env!("CARGO_BIN_EXE_esos-scst")).args(&all).output().unwrap();
+        let out = Command::new(env!("CARGO_BIN_EXE_esos-scst"))
+            .args(&all)
+            .env("RUST_LOG", "trace")
+            .env("RUST_BACKTRACE", "full")
+            .output()
+            .unwrap();
         let text =
             format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
         for secret in SECRETS {
@@ -105,6 +114,7 @@ fn no_secret_is_printed() {
         quiet(args);
     }
     assert_eq!(mode(Path::new(&out)), 0o600);
+    kept(&dir.path().join("box"), &good, &other);
     // Broken in every line that holds one.
     let whole = conf(&SECRETS);
     for secret in SECRETS {
@@ -123,4 +133,72 @@ fn no_secret_is_printed() {
             with(&["plan", &path, "--state", &state], &[&[]]);
         }
     }
+}
+
+/// Generations, a journal and a change that waits, as they lie on a box; then all that lists or compares them.
+fn kept(root: &Path, good: &str, other: &str) {
+    let sim = Sim::new(Environment::default());
+    sim.load_iscsi();
+    sim.start_iscsi_daemon();
+    std::fs::create_dir_all(root.join("etc")).unwrap();
+    let files = HostFiles::new(root);
+    let store = Store::new(&files);
+    let options = Options { allow_disruptive: true, allow_destructive: true, suspend: None };
+    let policy = Policy { prune: true, ..Policy::default() };
+    let apply = |text: &str, confirm_by: Option<u64>| {
+        let document = Document::parse("/etc/scst.conf", text);
+        let live = observe(&sim).unwrap();
+        let planned = plan(&live, document.config(), &policy);
+        let keep = Keep { document: &document, time: 1, by: "root", confirm_by };
+        store.apply(&sim, &live, &planned, document.config(), &policy, options, Some(&keep), &mut NoJournal)
+    };
+    let (good, other) = (std::fs::read_to_string(good).unwrap(), std::fs::read_to_string(other).unwrap());
+    apply(&good, None).unwrap();
+    apply(&other, None).unwrap();
+    apply(&good, Some(u64::MAX)).unwrap();
+    // A write that the kernel refuses: the error, its causes and the way back.
+    store.take_back(&sim, &mut NoJournal).unwrap();
+    for k in 0..6 {
+        sim.fail_write(sim.writes() + k, 12);
+        let error = apply(&good, None).unwrap_err();
+        let failure = esos_cli::Failure::from(error);
+        let text = format!("{failure:?}");
+        assert!(SECRETS.iter().all(|s| !text.contains(s)), "{text}");
+    }
+    apply(&good, Some(u64::MAX)).unwrap();
+    for (file, what) in walk(root) {
+        if SECRETS.iter().any(|s| what.contains(s)) {
+            assert_eq!(mode(&file), 0o600, "{} holds a secret", file.display());
+        }
+    }
+    let at = root.display().to_string();
+    for args in [
+        &["history"][..],
+        &["history", "-n", "1"],
+        &["show", "--from", "@1"],
+        &["show", "--from", "@2"],
+        &["show", "--from", "@99"],
+        &["diff", "@1", "@2"],
+        &["diff", "saved", "@1"],
+        &["rollback", "--dry-run"],
+        &["rollback", "@1", "--dry-run"],
+        &["rollback", "@1"],
+        &["confirm"],
+        &["__section"],
+    ] {
+        quiet(&[args, &["--root", &at]].concat());
+    }
+}
+
+fn walk(dir: &Path) -> Vec<(std::path::PathBuf, String)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        match std::fs::read(&path) {
+            Ok(bytes) => found.push((path, String::from_utf8_lossy(&bytes).into_owned())),
+            Err(_) => found.extend(walk(&path)),
+        }
+    }
+    assert!(!found.is_empty());
+    found
 }
