@@ -244,7 +244,7 @@ impl FromStr for Command {
         let lun = |expected| {
             let (device, rest) = two(expected)?;
             let (lun, parameters) = rest.split_once(' ').unwrap_or((&rest, ""));
-            if [&device, lun].iter().any(|word| word.contains(char::is_whitespace)) {
+            if lun.is_empty() || [&device, lun].iter().any(|word| word.contains(char::is_whitespace)) {
                 return Err(error(expected));
             }
             let parameters = parse_parameters(parameters).ok_or_else(|| error(expected))?;

@@ -336,7 +336,9 @@ impl Planner<'_> {
     fn differs(now: &LiveDevice, wanted: &Device) -> bool {
         wanted.attributes.iter().any(|(name, values)| {
             let now = now.attributes.get(name).and_then(|a| a.value.as_ref());
-            values.first().is_some_and(|wanted| now.is_none_or(|now| !same(name, now.expose(), wanted.expose())))
+            values
+                .first()
+                .is_some_and(|wanted| now.is_none_or(|now| !same(name, now.expose(), wanted.expose())))
         })
     }
 
