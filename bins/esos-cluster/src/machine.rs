@@ -56,7 +56,8 @@ fn told(origin: &str, text: &str, ui: &mut Ui) -> Result<Cluster, Failure> {
         }
         Err(MonitorError::Tool(f)) => Err(failure(&f)),
         Err(MonitorError::Parse(e)) => {
-            Err(Failure::findings(vec![e.diagnostic("cluster::unreadable")], text))
+            Err(Failure::findings(vec![e.diagnostic("cluster::unreadable")], text)
+                .help("record it with `crm_mon --one-shot --inactive --output-as=xml`"))
         }
         Err(other) => Err(Failure::from(other)),
     }

@@ -37,8 +37,10 @@ const ALL: [Fault; 7] = [PowerCut, FencingHangs, Partition, AgentHangs, Frozen, 
 
 /// What `esos cluster explain ms-scst-r0` must say on the survivor `S` after the active node `A` was hit, before
 /// anything is mended: committed before the runs. All words of a row must stand in the sentence.
-const SENTENCES: [(Fault, &[&str]); 5] = [
+const SENTENCES: [(Fault, &[&str]); 7] = [
     (PowerCut, &["promoted on S", "A was fenced by S at", "is off", "bring A back"]),
+    (Partition, &["promoted on S", "A was fenced by S at", "is off", "bring A back"]),
+    (FullDisk, &["promoted on"]),
     (Frozen, &["promoted on S", "A was fenced by S at", "is off", "bring A back"]),
     (
         FencingHangs,
@@ -147,8 +149,11 @@ fn hit(nodes: &Nodes, fault: Fault) -> Duration {
             taken(90)
         }
     };
-    if !matches!(fault, FencingHangs | FencingFails) {
-        told(nodes, fault, active, survivor);
+    match (fault, nodes.alive(active), nodes.alive(survivor)) {
+        (FencingHangs | FencingFails, ..) | (_, false, false) => {}
+        // A partition is won by whoever shoots first.
+        (Partition, true, false) => told(nodes, fault, survivor, active),
+        _ => told(nodes, fault, active, survivor),
     }
     time
 }

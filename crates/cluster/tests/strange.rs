@@ -113,6 +113,16 @@ fn a_running_monitor_hides_nothing() {
 }
 
 #[test]
+fn what_runs_elsewhere_is_told_where() {
+    let c = seen("", &two(), &one("d", "Started", &["a"], ""), "").cluster;
+    let e = explain(&c, "d", Some("b")).unwrap();
+    assert_eq!(
+        e.sentence(),
+        "d is not running on b: it runs on a, and one place is all that it has; nothing is to be done"
+    );
+}
+
+#[test]
 fn orphans_targets_locks_and_switches() {
     let e = say(&seen("", &two(), &one("o", "Started", &["a"], "orphaned=\"true\""), "").cluster, "o");
     assert!(!e.well && e.why.contains("orphan"), "{}", e.sentence());

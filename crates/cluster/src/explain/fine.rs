@@ -46,6 +46,28 @@ impl<'c> Case<'c> {
                 false,
             ));
         }
+        let elsewhere =
+            self.node.is_some_and(|n| !list.iter().any(|r| r.active && r.nodes.iter().any(|x| x == n)));
+        if elsewhere {
+            let many = self.c.top(self.id).is_some_and(|t| matches!(t.kind, Kind::Clone | Kind::Promotable));
+            let mut places: Vec<&str> =
+                list.iter().filter(|r| r.active).flat_map(|r| r.nodes.iter().map(String::as_str)).collect();
+            places.sort_unstable();
+            places.dedup();
+            let why = if many {
+                format!(
+                    "its instances are on {}, and nothing in this output says why none is here",
+                    places.join(" and ")
+                )
+            } else {
+                format!("it runs on {}, and one place is all that it has", places.join(" and "))
+            };
+            let advice = match many {
+                true => format!("look at `crm_resource --why --resource {}`", self.id),
+                false => NOTHING.to_owned(),
+            };
+            return Some(self.answer(why, since, advice, !many));
+        }
         let gone = |n: &&Node| !n.can_run() && n.name != node && !n.is_guest();
         let gone: Vec<&Node> = self.c.nodes.iter().filter(gone).collect();
         let why = match gone.first() {
