@@ -23,15 +23,17 @@ pub(crate) fn read(path: &Path) -> Result<Document, Failure> {
 /// What a file wants; its errors end the run, its warnings are printed.
 pub(crate) fn wanted(ui: &mut Ui, path: &Path, allow_empty: bool) -> Result<(Document, Config), Failure> {
     let document = read(path)?;
-    let masked = mask_secrets(document.text());
     let mut findings = document.diagnostics().to_vec();
     if allow_empty {
         findings.retain(|d| d.code != "scst-conf::empty");
     }
-    if findings.iter().any(|d| d.severity == esos_diag::Severity::Error) {
-        return Err(Failure::findings(findings, &masked));
+    if !findings.is_empty() {
+        let masked = mask_secrets(document.text());
+        if findings.iter().any(|d| d.severity == esos_diag::Severity::Error) {
+            return Err(Failure::findings(findings, &masked));
+        }
+        ui.diagnostics(&findings, &masked);
     }
-    ui.diagnostics(&findings, &masked);
     let config = document.config().clone();
     Ok((document, config))
 }

@@ -146,28 +146,24 @@ impl Scan<'_> {
     }
 
     fn attributes(&self, path: &str, entries: &[Entry]) -> Result<LiveAttrs, ObserveError> {
+        let names = entries.iter().filter(|e| e.kind == Kind::Attr && e.name != "mgmt");
+        let names: Vec<&str> = names.map(|e| e.name.as_str()).collect();
+        let looks = self.tree.look_in(path, &names).map_err(|source| ObserveError::Tree { source })?;
         let mut attributes = LiveAttrs::new();
-        for entry in entries.iter().filter(|e| e.kind == Kind::Attr && e.name != "mgmt") {
-            let live = self.attribute(path, &entry.name);
-            attributes.insert(entry.name.clone(), live.map_err(|source| ObserveError::Tree { source })?);
+        for (name, look) in names.into_iter().zip(looks) {
+            let text = match look.value {
+                Some(Err(e)) if e.is_again() => self.read(&join(path, name)).ok(),
+                other => other.and_then(Result::ok),
+            };
+            let attr = text.map(|text| Attr::parse(&text));
+            let live = LiveAttr {
+                key: attr.as_ref().is_some_and(|a| a.key),
+                value: attr.map(|a| Value::of(name, a.value)),
+                writable: look.mode.is_none_or(|m| m & 0o222 != 0),
+            };
+            attributes.insert(name.to_owned(), live);
         }
         Ok(attributes)
-    }
-
-    /// One attribute; an error only where it is not there.
-    fn attribute(&self, path: &str, name: &str) -> Result<LiveAttr, AttrError> {
-        let path = join(path, name);
-        let look = self.tree.look(&path)?;
-        let text = match look.value {
-            Some(Err(e)) if e.is_again() => self.read(&path).ok(),
-            other => other.and_then(Result::ok),
-        };
-        let attr = text.map(|text| Attr::parse(&text));
-        Ok(LiveAttr {
-            key: attr.as_ref().is_some_and(|a| a.key),
-            value: attr.map(|a| Value::of(name, a.value)),
-            writable: look.mode.is_none_or(|m| m & 0o222 != 0),
-        })
     }
 
     fn help(&self, path: &str, entries: &[Entry]) -> Option<String> {

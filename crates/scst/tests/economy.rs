@@ -1,4 +1,5 @@
 //! How often SCST's tree is read and written: what a plan costs follows from what it changes, not from what is there.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod support;
 
 use esos_scst::{Config, NoJournal, Plan, Policy, apply, observe, plan};
@@ -109,7 +110,7 @@ fn an_apply_writes_its_plan_and_reads_what_it_wrote() {
         // Two attributes of a device and whether its LUN can be written; the rest is of the few others.
         assert!(counts.reads() <= 3 * luns + 8, "{} reads for {luns}", counts.reads());
         assert!(counts.lists() <= 4, "{:?}", counts.lists);
-        assert_eq!(*counts.links.borrow(), 2 * luns);
+        assert_eq!(*counts.links.borrow(), luns);
         assert_eq!(counts.again(), Vec::<String>::new());
     }
 }

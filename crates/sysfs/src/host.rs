@@ -1,6 +1,8 @@
 //! A directory of this machine.
-use crate::{AttrError, AttrOp, AttrTree, Entry, Kind, Look};
+use crate::{AttrError, AttrOp, AttrTree, Entry, Kind, Look, join};
 use nix::errno::Errno;
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::Mode;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -88,17 +90,40 @@ impl AttrTree for HostTree {
     }
 
     fn look(&self, path: &str) -> Result<Look, AttrError> {
-        let error = error(path, AttrOp::Read);
-        let Ok(mut file) = fs::File::open(self.path(path, &AttrOp::Read)?) else {
+        match fs::File::open(self.path(path, &AttrOp::Read)?) {
+            Ok(file) => look(path, file),
             // Not there, or there to be written only.
-            let mode = self.mode(path)?;
-            let readable = mode.is_none_or(|m| m & 0o444 != 0);
-            return Ok(Look { mode, value: readable.then(|| self.read(path)) });
-        };
-        let mode = file.metadata().map_err(&error)?.permissions().mode() & 0o7777;
-        let value = (mode & 0o444 != 0).then(|| whole(&mut file).map_err(&error));
-        Ok(Look { mode: Some(mode), value })
+            Err(_) => {
+                let mode = self.mode(path)?;
+                let readable = mode.is_none_or(|m| m & 0o444 != 0);
+                Ok(Look { mode, value: readable.then(|| self.read(path)) })
+            }
+        }
     }
+
+    fn look_in(&self, dir: &str, names: &[&str]) -> Result<Vec<Look>, AttrError> {
+        // Opening the directory is worth it from a few attributes on.
+        let there = (names.len() > 3)
+            .then(|| fs::File::open(self.path(dir, &AttrOp::List)?).map_err(error(dir, AttrOp::List)));
+        let there = there.transpose()?;
+        let one = |name: &&str| {
+            let path = join(dir, name);
+            let inside = Path::new(name).components().eq([Component::Normal(name.as_ref())]);
+            let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+            match there.as_ref().filter(|_| inside).map(|dir| openat(dir, *name, flags, Mode::empty())) {
+                Some(Ok(file)) => look(&path, file.into()),
+                _ => self.look(&path),
+            }
+        };
+        names.iter().map(one).collect()
+    }
+}
+
+fn look(path: &str, mut file: fs::File) -> Result<Look, AttrError> {
+    let error = error(path, AttrOp::Read);
+    let mode = file.metadata().map_err(&error)?.permissions().mode() & 0o7777;
+    let value = (mode & 0o444 != 0).then(|| whole(&mut file).map_err(&error));
+    Ok(Look { mode: Some(mode), value })
 }
 
 /// What a file has from here on. The kernel gives an attribute of less than a page with one read.
@@ -154,6 +179,14 @@ mod tests {
         assert_eq!(tree.read("long"), Ok(long));
         assert_eq!(tree.look("w"), Ok(Look { mode: Some(0o200), value: None }));
         assert!(tree.look("none").unwrap_err().is_not_found());
+        fs::create_dir(dir.path().join("sub")).unwrap();
+        fs::write(dir.path().join("sub/b"), "2\n").unwrap();
+        for names in [&["w", "a"][..], &["w", "a", "long", "sub/b", "a"]] {
+            let alone: Vec<_> = names.iter().map(|n| tree.look(n).unwrap()).collect();
+            assert_eq!(tree.look_in("", names).unwrap(), alone);
+        }
+        assert_eq!(tree.look_in("sub", &["../a"; 5]).unwrap_err().errno_name(), "EINVAL");
+        assert!(tree.look_in("sub", &["b", "b", "b", "none"]).unwrap_err().is_not_found());
     }
 
     #[test]

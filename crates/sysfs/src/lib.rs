@@ -87,6 +87,20 @@ pub trait AttrTree {
         let value = if mode.is_none_or(|m| m & 0o444 != 0) { Some(self.read(path)) } else { None };
         Ok(Look { mode, value })
     }
+
+    /// [`look`](Self::look) at several attributes of one directory, in their order. A tree of the machine
+    /// walks the path to the directory once.
+    ///
+    /// # Errors
+    /// As [`look`](Self::look), of the first that fails.
+    fn look_in(&self, dir: &str, names: &[&str]) -> Result<Vec<Look>, AttrError> {
+        names.iter().map(|name| self.look(&join(dir, name))).collect()
+    }
+}
+
+/// A path below a directory; the root is the empty path.
+fn join(dir: &str, name: &str) -> String {
+    if dir.is_empty() { name.to_owned() } else { format!("{dir}/{name}") }
 }
 
 /// An attribute's permission bits and value, of one moment.
@@ -116,5 +130,8 @@ impl<T: AttrTree + ?Sized> AttrTree for &T {
     }
     fn look(&self, path: &str) -> Result<Look, AttrError> {
         (**self).look(path)
+    }
+    fn look_in(&self, dir: &str, names: &[&str]) -> Result<Vec<Look>, AttrError> {
+        (**self).look_in(dir, names)
     }
 }

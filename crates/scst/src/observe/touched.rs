@@ -1,8 +1,9 @@
 //! What a plan touched, read again.
 use super::{ObserveError, Scan, join, last};
-use crate::attributes::Attributes;
+use crate::attr::Attr;
+use crate::attributes::{Attributes, Value};
 use crate::conf::is_multiple;
-use crate::live::{Live, LiveAttrs, LiveDevice, LiveGroup, LiveLun, LiveTarget};
+use crate::live::{Live, LiveAttr, LiveAttrs, LiveDevice, LiveGroup, LiveLun, LiveTarget};
 use crate::model::Config;
 use crate::name::{AluaGroupName, DeviceName, DriverName, GroupName, HandlerName, InitiatorName, TargetName};
 use crate::path::ObjectPath;
@@ -114,16 +115,28 @@ impl Again<'_> {
         if names.iter().any(|n| is_multiple(n)) {
             for entry in self.scan.list(dir)?.into_iter().filter(|e| e.kind == Kind::Attr) {
                 if is_multiple(base(&entry.name)) && names.contains(base(&entry.name)) {
-                    let live = there(self.scan.attribute(dir, &entry.name))?;
+                    let live = self.value(dir, &entry.name)?;
                     all.extend(live.map(|live| (entry.name, live)));
                 }
             }
         }
         for name in names.iter().filter(|n| !is_multiple(n)) {
-            let live = there(self.scan.attribute(dir, name))?;
+            let live = self.value(dir, name)?;
             all.extend(live.map(|live| ((*name).to_owned(), live)));
         }
         Ok(())
+    }
+
+    /// An attribute's value; whether it could be written is asked for no more.
+    fn value(&self, dir: &str, name: &str) -> Result<Option<LiveAttr>, ObserveError> {
+        let attr = match self.scan.read(&join(dir, name)) {
+            Ok(text) => Some(Attr::parse(&text)),
+            Err(e) if e.is_not_found() => return Ok(None),
+            // It is there, to be written only.
+            Err(_) => None,
+        };
+        let key = attr.as_ref().is_some_and(|a| a.key);
+        Ok(Some(LiveAttr { key, value: attr.map(|a| Value::of(name, a.value)), writable: true }))
     }
 
     fn named(
@@ -164,10 +177,13 @@ impl Again<'_> {
             }
             return Ok(());
         }
-        let Some(link) = there(self.scan.tree.read_link(&join(&dir, "handler")))? else { return Ok(()) };
-        live.handler = Some(Scan::name(&dir, last(&link))?);
         let wanted = self.wanted.handlers.get(handler).and_then(|h| h.devices.get(name));
         live.attributes = self.named(&dir, wanted.map(|d| &d.attributes), &[])?;
+        // A device that has what was asked for is there, and has the handler that made it.
+        if live.attributes.is_empty() && there(self.scan.tree.read_link(&join(&dir, "handler")))?.is_none() {
+            return Ok(());
+        }
+        live.handler = Some(handler.clone());
         self.live.devices.insert(name.clone(), live);
         Ok(())
     }
