@@ -99,6 +99,7 @@ fn a_box_serves_through_scst() {
 
     conformance(&guest);
     late(&guest);
+    verbs(&guest, dir.path());
     power_cut(guest, &image, dir.path());
 }
 
@@ -125,6 +126,15 @@ fn late(guest: &Guest) {
     image::eventually("the late LUN is served", MINUTE * 5, served).unwrap();
     println!("served {:.1?} after it came", start.elapsed());
     nothing_to_do(guest, "/root/t.conf").unwrap();
+}
+
+/// What only the real kernel shows of `check --live`, `resize`, `lip`, `alua set-state`, `sessions --watch`,
+/// and of the ways back.
+fn verbs(guest: &Guest, dir: &Path) {
+    guest.write_file("/root/scst_floor", &scst::floor(dir).unwrap()).unwrap();
+    guest.write_file("/root/verbs.sh", include_bytes!("../guest/scst-verbs.sh")).unwrap();
+    let said = told(guest, "chmod +x /root/scst_floor; sh /root/verbs.sh 2>&1", MINUTE * 10).unwrap();
+    println!("{said}");
 }
 
 /// Power goes; the next start serves the same before anybody can log in. What lies in RAM is gone, so the
