@@ -137,6 +137,9 @@ fn main() {
             note(name, cost(dir, theirs));
         }
         cost(dir, &ours);
+        // What was changed within the last second is read again once.
+        std::thread::sleep(std::time::Duration::from_secs(2));
+        cost(dir, &ours);
         note(
             "ours, nothing changed",
             cost(dir, &format!("{program} sync --quiet --root root --store store >/dev/null")),

@@ -56,7 +56,7 @@ impl Case {
             }
         };
         if !store_dir.is_dir() {
-            let what = format!("no store at {}: {}", store_dir.display(), StoreError::Gone);
+            let what = format!("there is no store at {}: the directory is not there", store_dir.display());
             return Err(Failure::new(Exit::Unavailable, what).code("conf::gone").help("esos stick show"));
         }
         let (tree, medium) = (HostBox::new(ui.root()), HostMedium::new(&store_dir));

@@ -41,13 +41,11 @@ pub(crate) fn once(case: &Case, reason: &str, force: bool) -> Result<Synced, Fai
     if !force {
         allowed(case, restored.as_ref())?;
     }
-    let index = case.index();
     let mut request = Request::new(&case.host, &case.version, reason, HostClock.now().as_secs());
     request = request.parent(restored.as_ref().and_then(|r| r.generation));
     let local = HostMedium::new(&case.defaults_dir());
     let defaults = if case.defaults_dir().is_dir() { Some(Store::open(&local).map_err(told)?) } else { None };
-    let attempt =
-        || sync(&case.tree, &case.tracked, &case.medium, index.clone(), defaults.as_ref(), &request);
+    let attempt = || sync(&case.tree, &case.tracked, &case.medium, case.index(), defaults.as_ref(), &request);
     let done = match attempt() {
         // Room is made once, from the oldest on; the newest few stay whatever happens.
         Err(StoreError::Full) => {
@@ -130,7 +128,7 @@ pub(crate) fn mirror(store: Option<&Path>, to: &Path, replace: bool, ui: &mut Ui
     let case = Case::open(store, false, ui)?;
     let _locks = case.lock()?;
     if !to.is_dir() {
-        let what = format!("no store at {}: {}", to.display(), StoreError::Gone);
+        let what = format!("there is no store at {}: the directory is not there", to.display());
         return Err(Failure::new(Exit::Unavailable, what).code("conf::gone"));
     }
     let _second = lock(&to.join(".lock"), Duration::from_secs(60)).or_exit(Exit::Busy)?;

@@ -138,6 +138,9 @@ fn mail(files: &HostFiles, slot: Slot, why: &str, boot_id: &[u8], ui: &mut Ui) {
 
 /// The first boot from a stick makes it unlike every other that was written from the same image.
 fn identify(ui: &mut Ui) -> Result<(), Failure> {
+    if stick::booted(ui.root()).is_none() {
+        return Ok(());
+    }
     let meant = Meant::open(None, How::Write, ui.root())?;
     let identity = stick::new_identity()?;
     if meant.stick()?.identify(&identity)? {

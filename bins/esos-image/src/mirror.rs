@@ -148,6 +148,7 @@ fn make(args: &MirrorArgs, of: &Meant, path: &Path, ui: &mut Ui) -> Result<(Stri
     let made = plan(&mut brought.image, facts).map_err(|e| {
         Failure::from(e).with_exit(Exit::Refused).help(format!("{} stays as it is", path.display()))
     })?;
+    let made = made.with_empty_conf();
     target.describe().into_iter().for_each(|line| ui.say(line));
     if !target.is_new() {
         let question = Confirm::new(format!("erase {}", target.title())).typed(target.name());

@@ -29,6 +29,22 @@ pub(crate) struct Scan {
 /// Takes each piece of a content that had to be read.
 pub(crate) type Keep<'k> = dyn FnMut(Id, &[u8]) -> io::Result<()> + 'k;
 
+/// One directory while it is looked at: what the index has of it, and what was found so far. Each is looked up once,
+/// and not for every name in it.
+struct Level<'a> {
+    before: Option<&'a Listing>,
+    seen: Option<&'a BTreeMap<Vec<u8>, Stamp>>,
+    nodes: Vec<(Vec<u8>, Node)>,
+    stamps: Vec<(Vec<u8>, Stamp)>,
+}
+
+impl<'a> Level<'a> {
+    fn of(index: &'a Index, dir: &BoxPath) -> Self {
+        let (before, seen) = (index.snapshot.dirs.get(dir), index.stamps.get(dir));
+        Self { before, seen, nodes: Vec::new(), stamps: Vec::new() }
+    }
+}
+
 struct Walker<'a, 'k> {
     tree: &'a dyn Tree,
     tracked: &'a Tracked,
@@ -109,7 +125,12 @@ impl Walker<'_, '_> {
             }
         }
         let Some((dir, name)) = root.split() else { return };
-        self.one(&dir, name.to_vec(), &stat);
+        let mut level = Level::of(self.index, &dir);
+        self.one(&dir, name.to_vec(), &stat, &mut level);
+        self.scan.snapshot.dirs.entry(dir.clone()).or_default().nodes.extend(level.nodes);
+        if !level.stamps.is_empty() {
+            self.scan.stamps.entry(dir).or_default().extend(level.stamps);
+        }
     }
 
     fn dir(&mut self, path: &BoxPath) {
@@ -118,16 +139,23 @@ impl Walker<'_, '_> {
             Err(e) => return self.skip(path, &e),
         };
         names.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        self.scan.snapshot.dirs.insert(path.clone(), Listing { whole: true, nodes: BTreeMap::new() });
+        let mut level = Level::of(self.index, path);
+        level.nodes.reserve(names.len());
         for (name, stat) in names {
             if self.failed.is_some() {
                 return;
             }
-            self.one(path, name, &stat);
+            self.one(path, name, &stat, &mut level);
+        }
+        // In order already, which is the cheapest way to fill a map.
+        let nodes = level.nodes.into_iter().collect();
+        self.scan.snapshot.dirs.insert(path.clone(), Listing { whole: true, nodes });
+        if !level.stamps.is_empty() {
+            self.scan.stamps.insert(path.clone(), level.stamps.into_iter().collect());
         }
     }
 
-    fn one(&mut self, dir: &BoxPath, name: Vec<u8>, stat: &Stat) {
+    fn one(&mut self, dir: &BoxPath, name: Vec<u8>, stat: &Stat, level: &mut Level<'_>) {
         let path = dir.join(&name);
         if self.tracked.leaves_out(&path) {
             return;
@@ -148,27 +176,25 @@ impl Walker<'_, '_> {
                 let why = "a device, socket or pipe".to_owned();
                 return self.scan.skipped.push(Skipped { path, why });
             }
-            Kind::File => match self.file(dir, &name, &path, stat) {
+            Kind::File => match self.file(&name, &path, stat, level) {
                 Some(node) => node,
                 None => return,
             },
         };
         let is_dir = node.kind == NodeKind::Dir;
-        if self.scan.untouched
-            && self.index.snapshot.dirs.get(dir).and_then(|l| l.nodes.get(&name)) != Some(&node)
-        {
+        if self.scan.untouched && level.before.and_then(|l| l.nodes.get(&name)) != Some(&node) {
             self.scan.untouched = false;
         }
-        self.scan.snapshot.dirs.entry(dir.clone()).or_default().nodes.insert(name, node);
+        level.nodes.push((name, node));
         if is_dir {
             self.dir(&path);
         }
     }
 
     /// A file: as it was seen last where nothing of it has changed, or read.
-    fn file(&mut self, dir: &BoxPath, name: &[u8], path: &BoxPath, stat: &Stat) -> Option<Node> {
-        let before = self.index.snapshot.dirs.get(dir).and_then(|l| l.nodes.get(name));
-        let stamp = self.index.stamps.get(dir).and_then(|s| s.get(name));
+    fn file(&mut self, name: &[u8], path: &BoxPath, stat: &Stat, level: &mut Level<'_>) -> Option<Node> {
+        let before = level.before.and_then(|l| l.nodes.get(name));
+        let stamp = level.seen.and_then(|s| s.get(name));
         let seen = before.zip(stamp).filter(|(node, stamp)| {
             let NodeKind::File { len, .. } = node.kind else { return false };
             **stamp == Stamp::from(stat)
@@ -208,7 +234,7 @@ impl Walker<'_, '_> {
         if let Some(before) = before.filter(|b| b.same_but_time(&node)) {
             node.mtime = before.mtime;
         }
-        self.scan.stamps.entry(dir.clone()).or_default().insert(name.to_vec(), Stamp::from(stat));
+        level.stamps.push((name.to_vec(), Stamp::from(stat)));
         Some(node)
     }
 

@@ -121,10 +121,12 @@ impl Tracked {
     #[must_use]
     pub fn leaves_out(&self, path: &BoxPath) -> bool {
         self.exclude.iter().any(|pattern| {
-            if pattern.contains('*') {
-                glob(pattern.as_bytes(), path.as_bytes())
-            } else {
-                path.as_bytes() == pattern.as_bytes()
+            // Most paths do not end as the pattern does, and are asked for nothing more.
+            match pattern.rsplit_once('*') {
+                Some((_, end)) => {
+                    path.as_bytes().ends_with(end.as_bytes()) && glob(pattern.as_bytes(), path.as_bytes())
+                }
+                None => path.as_bytes() == pattern.as_bytes(),
             }
         })
     }

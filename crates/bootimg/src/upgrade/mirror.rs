@@ -99,7 +99,13 @@ pub fn mirror_slots(
     for slot in [preferred.other(), preferred] {
         let sums = sums(stick, slot);
         let source = wanted.slot(slot).state;
-        if source == SlotState::None || sums.is_none() || sums == self::sums(mirror, slot) {
+        if source == SlotState::None || sums.is_none() {
+            continue;
+        }
+        // The same hashes say nothing of a slot that was not found whole after it was written.
+        let known = mirror.state().newest().map(|(_, control)| control.slot(slot).state);
+        let whole = known.is_some_and(|state| state != SlotState::None);
+        if whole && sums == self::sums(mirror, slot) {
             continue;
         }
         let written = copy(stick, mirror, slot, progress)?;

@@ -120,8 +120,13 @@ impl WritePlan {
         body.zero(0, MIB).and_then(|()| body.zero(tail, end - tail)).map_err(failed("write"))?;
         body.end().and_then(|()| medium.flush()).map_err(failed("write"))?;
 
-        for name in [part::BIOS, part::PRIMARY, part::SECONDARY, part::CONF] {
+        for name in [part::BIOS, part::PRIMARY, part::SECONDARY] {
             self.copy(image, &mut body, name)?;
+        }
+        if self.empty_conf {
+            self.empty(&mut body, part::CONF, time)?;
+        } else {
+            self.copy(image, &mut body, part::CONF)?;
         }
         if tools.is_empty() && self.source.sector == self.target.sector {
             self.copy(image, &mut body, part::BOOT)?;

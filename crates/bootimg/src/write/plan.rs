@@ -57,6 +57,7 @@ pub struct WritePlan {
     pub(super) source: Table,
     pub(super) target: Table,
     pub(super) facts: Facts,
+    pub(super) empty_conf: bool,
 }
 
 pub(super) const MIB: u64 = 1 << 20;
@@ -106,7 +107,7 @@ pub fn plan<R: Read + Seek>(image: &mut R, facts: Facts) -> Result<WritePlan, Pl
         }
     }
     let target = Table { sector, sectors, disk: source.disk, partitions };
-    Ok(WritePlan { source, target, facts })
+    Ok(WritePlan { source, target, facts, empty_conf: false })
 }
 
 fn moved(partition: &Partition, start: u64, len: u64, sector: SectorSize) -> Partition {
@@ -116,6 +117,13 @@ fn moved(partition: &Partition, start: u64, len: u64, sector: SectorSize) -> Par
 }
 
 impl WritePlan {
+    /// With an empty `esos_conf` instead of the source's: a stick in use may be writing to it.
+    #[must_use]
+    pub fn with_empty_conf(mut self) -> Self {
+        self.empty_conf = true;
+        self
+    }
+
     /// The partition table that the medium gets.
     #[must_use]
     pub fn table(&self) -> &Table {
