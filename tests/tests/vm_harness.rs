@@ -63,6 +63,8 @@ fn two_guests_on_a_segment_reach_each_other_until_the_cable_is_pulled() {
     let segment = Segment::new().unwrap();
     let start = |name: &str| tiny.machine(name).net(Net::Segment(segment.clone())).start().unwrap();
     let guests = [("a", "10.9.0.1"), ("b", "10.9.0.2")].map(|(name, address)| (start(name), address));
+    // The segment lasts as long as guests are on it.
+    drop(segment);
     for (guest, address) in &guests {
         guest.console().wait_for(Mark::default(), "tiny# ", tiny::LIMIT).unwrap();
         guest.open_channel(tiny::LIMIT).unwrap();

@@ -43,7 +43,7 @@ fn neighbour(tiny: &Tiny, segment: &Segment) -> Guest {
     let up = guest
         .run(
             "echo 0 >/proc/sys/net/ipv6/conf/eth0/accept_dad; ip link set lo up && ip link set eth0 up && ip addr add 10.9.0.1/24 dev eth0 && \
-             ip -6 addr add 2001:db8:9::1/64 dev eth0 && >/tmp/leases && udhcpd -S /etc/udhcpd.conf",
+             ip -6 addr add 2001:db8:9::1/64 dev eth0 && >/tmp/leases && { udhcpd -f /etc/udhcpd.conf >/tmp/log 2>&1 & }",
         )
         .unwrap();
     assert!(up.success(), "{up:?}");
@@ -54,7 +54,9 @@ fn ping(from: &Guest, address: &str) {
     let program = if address.contains(':') { "ping6" } else { "ping" };
     let sent =
         || from.run_within(&format!("{program} -c 3 -W 5 {address}"), Duration::from_secs(60)).unwrap();
-    image::eventually(&format!("{address} answers"), Duration::from_secs(120), || sent().success()).unwrap();
+    let answer =
+        image::eventually(&format!("{address} answers"), Duration::from_secs(120), || sent().success());
+    assert_eq!(answer, Ok(()), "{}", from.run("cat /tmp/log; ifconfig eth0; ps").unwrap().text());
     println!("{}", sent().text().lines().rev().take(2).collect::<Vec<_>>().join("; "));
 }
 

@@ -3,7 +3,7 @@ use crate::accel::Accel;
 use crate::channel::{Answer, Channel, ChannelError};
 use crate::disk::Placed;
 use crate::machine::{Machine, QEMU, StartError};
-use crate::{Console, LoginError, Person, Qmp, QmpError, login};
+use crate::{Console, LoginError, Net, Person, Qmp, QmpError, login};
 use serde_json::json;
 use std::fs::File;
 use std::io;
@@ -26,6 +26,8 @@ pub struct Guest {
     port: Mutex<Option<UnixStream>>,
     channel: Mutex<Option<Channel>>,
     disks: Vec<Placed>,
+    /// Its segments last as long as it does.
+    _nets: Vec<Net>,
     _dir: tempfile::TempDir,
 }
 
@@ -119,6 +121,7 @@ impl Guest {
             port: Mutex::new(Some(command?)),
             channel: Mutex::new(None),
             disks,
+            _nets: machine.nets,
             _dir: dir,
         })
     }

@@ -26,7 +26,7 @@ pub struct Machine {
     processors: u32,
     accel: Option<Accel>,
     disks: Vec<Disk>,
-    nets: Vec<Net>,
+    pub(crate) nets: Vec<Net>,
     kernel: Option<Kernel>,
     extra: Vec<String>,
     pub(crate) log: Option<PathBuf>,
