@@ -188,9 +188,9 @@ pub fn plan(config: &Config, facts: &Facts) -> Plan {
     }
     if !plan.dhcp.is_empty() {
         plan.files.push(FilePlan { path: dhcp::CONFIG, text: dhcp::config(config, interfaces, all) });
-        let mut args = vec!["-q", "-b", "-f", dhcp::CONFIG];
-        args.extend(plan.dhcp.iter().map(InterfaceName::as_str));
-        plan.last.push(step(DHCPCD, &args));
+        // Its file names the interfaces. Called with a single one, dhcpcd would serve that alone, and
+        // `dhcpcd -x` would not find it.
+        plan.last.push(step(DHCPCD, &["-q", "-b", "-f", dhcp::CONFIG]));
     }
     plan
 }
