@@ -18,6 +18,7 @@ pub mod init_box;
 pub mod kernel;
 mod level;
 pub mod packages;
+pub mod pair;
 pub mod peer;
 pub mod scst;
 pub mod scst_conf;
