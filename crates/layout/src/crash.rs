@@ -1,9 +1,12 @@
 //! The crash kernel: what is reserved for it when an image is built, and how it is started on the box.
 
-/// How much of the memory is reserved for the crash kernel, in MiB: from so much memory on, so much. 128 MiB was
-/// tried in a guest of 1 GiB (Linux 6.1, a small root); the other rows are estimates, with a margin that grows as
-/// machines have more devices and processors.
+/// How much of the memory is reserved for the crash kernel, in MiB: from so much memory on, so much. Measured in a
+/// guest of 1 GiB (Linux 6.1, a small root) with 128 MiB reserved: 94 MiB were needed at the most. The saver's own part does not
+/// grow with the memory; the other rows have a margin for machines with more devices and processors.
 pub const RESERVATIONS: [(u64, u64); 4] = [(512, 128), (2048, 192), (8192, 256), (65536, 512)];
+
+/// What kernel, capture initramfs and saver together may take in MiB; `vm_crash` measures it at 512 MiB, 2 and 8 GiB.
+pub const NEEDED_MIB: u64 = 112;
 
 /// Less than this, in MiB, holds no crash kernel with its capture initramfs, says an experiment with Linux 6.1.
 pub const LEAST_MIB: u64 = 112;
@@ -49,7 +52,10 @@ mod tests {
 
     #[test]
     fn the_table_is_in_order_and_is_kept_by_both() {
-        assert!(RESERVATIONS.is_sorted() && RESERVATIONS.iter().all(|(_, size)| *size >= LEAST_MIB));
+        assert!(
+            RESERVATIONS.is_sorted()
+                && RESERVATIONS.iter().all(|(_, size)| *size >= LEAST_MIB.max(NEEDED_MIB))
+        );
         assert_eq!(reservation(511 << 20), None);
         assert_eq!(reservation(3 << 30), Some(192 << 20));
         assert_eq!(reservation(1 << 50), Some(512 << 20));
