@@ -30,12 +30,15 @@ pub fn first_dependency(package: &str) -> impl Fn() -> io::Result<Vec<String>> {
     }
 }
 
-/// A package and those that it depends on, directly or not, whose names begin with `prefix`.
-pub fn with_libraries(package: &str, prefix: &str) -> impl Fn() -> io::Result<Vec<String>> {
+/// A package and those that it depends on, directly or not, whose names begin with one of `prefixes`.
+pub fn with_libraries(package: &str, prefixes: &[&str]) -> impl Fn() -> io::Result<Vec<String>> {
     move || {
         let all = ["depends", "--recurse", "--no-recommends", "--no-suggests", "--no-enhances", package];
         let names = run(Path::new("/"), "apt-cache", &all)?;
-        let libraries = names.lines().filter(|line| line.starts_with(prefix)).map(str::to_owned);
+        let libraries = names
+            .lines()
+            .filter(|line| prefixes.iter().any(|p| line.starts_with(p)) && *line != package)
+            .map(str::to_owned);
         Ok(std::iter::once(package.to_owned()).chain(libraries).collect())
     }
 }

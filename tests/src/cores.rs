@@ -241,7 +241,7 @@ fn initramfs(kernel: &Kernel, with_kexec: bool) -> Result<Vec<u8>, Box<dyn Error
 
 /// Debian's kexec with the libraries that it needs on this host.
 fn add_kexec(archive: &mut Cpio) -> Result<(), Box<dyn Error>> {
-    let dir = apt::unpacked("kexec", &apt::with_libraries("kexec-tools", "libxen"), |dir| {
+    let dir = apt::unpacked("kexec", &apt::with_libraries("kexec-tools", &["libxen"]), |dir| {
         dir.join("sbin/kexec").is_file()
     })?;
     let program = dir.join("sbin/kexec");

@@ -17,12 +17,14 @@ pub mod image;
 pub mod init_box;
 pub mod kernel;
 mod level;
+pub mod module;
 pub mod packages;
 pub mod pair;
 pub mod peer;
 pub mod scst;
 pub mod scst_conf;
 pub mod slots;
+pub mod smtp;
 pub mod ssh;
 pub mod tiny;
 
