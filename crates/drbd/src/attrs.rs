@@ -195,7 +195,8 @@ pub(crate) fn peer_device(d: &mut PeerDevice, attrs: &Attrs<'_>, notes: &mut Not
                 d.replication = Replication::from_word(value);
                 notes.word("replication state", value, d.replication.is_known());
             }
-            "peer-disk" => {
+            // 9.0 said `disk` below a peer, too.
+            "peer-disk" | "disk" => {
                 d.peer_disk = Disk::from_word(value);
                 notes.word("disk state", value, d.peer_disk.is_known());
             }

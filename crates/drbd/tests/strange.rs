@@ -118,3 +118,13 @@ fn a_stacked_resource_takes_its_disk_from_below() {
     let findings = esos_drbd::lint(&document, esos_drbd::Intent { generation: Some(8), cluster: false });
     assert!(findings.iter().any(|d| d.message.contains("has no disk, no meta-disk")), "{findings:?}");
 }
+
+#[test]
+fn a_status_of_nine_zero_has_another_word_for_the_disk_of_a_peer() {
+    let r = report(
+        "home role:Secondary\n  disk:UpToDate\n  nina role:Secondary\n    disk:UpToDate\n  nino role:Secondary\n    disk:Outdated\n  nono connection:Connecting\n\n",
+    );
+    let disks: Vec<&str> =
+        r.status.resources[0].connections.iter().map(|p| p.peer_devices[0].peer_disk.as_str()).collect();
+    assert_eq!((disks, r.warnings.len()), (vec!["UpToDate", "Outdated", "DUnknown"], 0), "{:?}", r.warnings);
+}

@@ -62,7 +62,8 @@ pub(crate) fn status(origin: &str, text: &str, notes: &mut Notes) -> Result<Stat
             (2, false) => at = At::Device(volume.unwrap_or(0)),
             (4, false) if at != At::Resource && !r.connections.is_empty() => {
                 let path = get(&pairs, "local").is_some();
-                let device = ["volume", "replication", "peer-disk"].iter().any(|k| get(&pairs, k).is_some());
+                let device =
+                    ["volume", "replication", "peer-disk", "disk"].iter().any(|k| get(&pairs, k).is_some());
                 at = if path {
                     At::Path
                 } else if device {
