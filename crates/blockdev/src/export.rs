@@ -36,10 +36,14 @@ impl fmt::Display for ExportLun {
 }
 
 impl ExportLun {
-    /// From the end of a link: `../../../targets/iscsi/iqn.x/ini_groups/g/luns/3`.
+    /// From the end of a link: `../../../targets/iscsi/iqn.x/ini_groups/g/luns/3`. SCST's own copy
+    /// manager has a LUN of every device, for copies between them: no host sees those.
     fn of_link(link: &str) -> Option<Self> {
         let (_, path) = link.split_once("targets/")?;
         let parts: Vec<&str> = path.trim_end_matches('/').split('/').collect();
+        if parts.first() == Some(&"copy_manager") {
+            return None;
+        }
         let (driver, target, group, lun) = match parts.as_slice() {
             [driver, target, "luns", lun] => (driver, target, None, lun),
             [driver, target, "ini_groups", group, "luns", lun] => {
@@ -97,5 +101,7 @@ mod tests {
         let lun = ExportLun::of_link("../../../targets/qla2x00t/21:00:00:24:ff:57:76:95/luns/0").unwrap();
         assert_eq!((lun.group, lun.lun.as_str()), (None, "0"));
         assert_eq!(ExportLun::of_link("../../../devices/disk1"), None);
+        let own = "../../../targets/copy_manager/copy_manager_tgt/luns/1";
+        assert_eq!(ExportLun::of_link(own), None);
     }
 }
