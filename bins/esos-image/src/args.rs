@@ -253,6 +253,9 @@ pub(crate) struct BuildArgs {
     /// Write esos.img only, not esos.img.zst
     #[arg(long)]
     pub(crate) no_compress: bool,
+    /// Write esos.iso, too: it starts as a disc and as a stick, live or to install
+    #[arg(long)]
+    pub(crate) iso: bool,
     /// For Secure Boot: Debian's signed shim and GRUB, instead of a GRUB of our own
     #[arg(long)]
     pub(crate) secure_boot: bool,

@@ -44,6 +44,7 @@ pub(crate) fn build(args: BuildArgs, ui: &mut Ui) -> Result<Exit, Failure> {
         threads: threads.unwrap_or(1).max(1),
         layout: Layout::default(),
         compress: !args.no_compress,
+        iso: args.iso,
         minimum: args.minimum_version.clone(),
         signer: signer(&args)?,
         secure_boot: args.secure_boot,

@@ -11,6 +11,8 @@ pub mod grub;
 mod guid;
 pub mod image;
 pub mod inspect;
+pub mod iso;
+pub mod iso9660;
 mod medium;
 mod records;
 mod region;

@@ -137,6 +137,7 @@ pub const FILES: &[File] = files![
     0o755 "usr/lib/esos/scst-watcher",
     0o755 "usr/lib/esos/stick-watcher",
     0o755 "usr/lib/esos/watchdog",
+    0o755 "usr/sbin/esos-install",
 ];
 
 /// All directories, sorted by path.

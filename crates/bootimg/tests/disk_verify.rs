@@ -60,7 +60,7 @@ fn image(secondary: bool) -> File {
         },
         seed: Seed::from_text("verify"),
         time: 1_700_000_000,
-        boot: BootLoader { boot_img, core_img: vec![5; 30_000], efi: vec![6; 40_000] },
+        boot: BootLoader { boot_img, core_img: vec![5; 30_000], cd_img: vec![7; 4096], efi: vec![6; 40_000] },
         menu: Menu::default(),
         primary: slot("1.0"),
         secondary: secondary.then(|| slot("2.0")),

@@ -73,6 +73,26 @@ pub const BIOS_ENTRY: &str = "bios:core";
 /// What UEFI firmware starts from a removable medium.
 pub const EFI_LOADER: &str = "EFI/BOOT/BOOTX64.EFI";
 
+/// The name that a partition has on an ISO, which has [`BIOS`], [`BOOT`] and [`PRIMARY`] only: names of their
+/// own, so that no box takes an ISO on a stick for its stick.
+#[must_use]
+pub fn on_iso(name: &str) -> Option<&'static str> {
+    match name {
+        BIOS => Some("esos_iso_bios"),
+        BOOT => Some("ESOS_ISO_BOOT"),
+        PRIMARY => Some("esos_iso_primary"),
+        _ => None,
+    }
+}
+/// On an ISO's boot partition, what becomes [`GRUB_CFG`] where it is installed.
+pub const STICK_GRUB_CFG: &str = "esos/stick.cfg";
+/// On an ISO's boot partition, what becomes [`BOOT_SUMS`] where it is installed.
+pub const STICK_SUMS: &str = "esos/stick.sums";
+/// In [`BOOT_SUMS`] of an ISO, everything from its volume's first sector to its first partition.
+pub const ISO_ENTRY: &str = "iso:volume";
+/// The directory of an ISO that holds what is not in [`ISO_SLOT_DIR`].
+pub const ISO_DIR: &str = "/esos";
+
 /// The volume id of an ISO, in its primary volume descriptor.
 pub const ISO_LABEL: &str = "ESOS_ISO";
 /// The directory of an ISO that holds the files of [`crate::slot`].

@@ -5,6 +5,7 @@ use super::BinaryError;
 use crate::archive::ArchiveError;
 use crate::disk::grub::LinkError;
 use crate::disk::image::{ComposeError, CompressError};
+use crate::disk::iso::MakeIsoError;
 use crate::dkms::DkmsError;
 use crate::kernel::{ChooseError, CycleError, InitramfsError, ModuleError};
 use crate::root::RootError;
@@ -99,6 +100,9 @@ pub enum BuildError {
     /// The disk image cannot be made.
     #[error(transparent)]
     Disk(Box<ComposeError>),
+    /// The ISO cannot be made.
+    #[error("cannot make the ISO")]
+    Iso(#[source] Box<MakeIsoError>),
     /// The disk image cannot be compressed.
     #[error(transparent)]
     Compress(#[from] CompressError),
@@ -138,5 +142,6 @@ boxed!(
     Root(RootError),
     Module(ModuleError),
     Initramfs(InitramfsError),
-    Disk(ComposeError)
+    Disk(ComposeError),
+    Iso(MakeIsoError)
 );

@@ -19,6 +19,7 @@ use crate::disk::Seed;
 use crate::disk::description::Signer;
 use crate::disk::grub::{BootLoader, Core, Linker, Menu};
 use crate::disk::image::{self, Layout, Parts, Summary, compose};
+use crate::disk::iso;
 use crate::disk::slot::{SlotFile, SlotParts};
 use crate::dkms::{self, Order, Part};
 use crate::kernel::{Initramfs, Selection, Tables};
@@ -56,6 +57,8 @@ pub struct Build<'a> {
     pub layout: Layout,
     /// Whether `esos.img.zst` is wanted.
     pub compress: bool,
+    /// Whether `esos.iso` is wanted, too.
+    pub iso: bool,
     /// The oldest version that a box which runs this one still takes.
     pub minimum: Option<String>,
     /// Who signs what is in the slot. Boxes of this image trust this key.
@@ -218,6 +221,7 @@ pub fn build(build: &Build<'_>, doors: &Doors<'_>, watch: &dyn Watch) -> Result<
     })?;
     capture.iter().for_each(|c| watch.note(&c.note()));
     let lock = planned.lock.to_string();
+    let cd_img = boot.cd_img.clone();
     let disk = timed.step(Step::Disk, || {
         let image = output.product("esos.img")?;
         let mut files = slot_files(&kernels, &initramfs, root_stream, root.index.packed(), &index, &lock);
@@ -232,7 +236,20 @@ pub fn build(build: &Build<'_>, doors: &Doors<'_>, watch: &dyn Watch) -> Result<
         };
         write_disk(image, build, &planned, boot, signed, primary, time)
     })?;
+    if build.iso {
+        timed.step(Step::Iso, || {
+            let mut image = output.open("esos.img")?;
+            let mut iso = output.product("esos.iso")?;
+            let len = iso::make(&mut image, &mut iso, &menu(build), &cd_img, time)?;
+            Ok(iso.set_len(len)?)
+        })?;
+    }
     finish(build, timed, output, planned, &root, disk, &lock, epoch)
+}
+
+fn menu(build: &Build<'_>) -> Menu {
+    let core = if build.secure_boot { Core::Signed } else { Core::Own };
+    Menu { core, ..Menu::default() }
 }
 
 fn source_date(build: &Build<'_>, planned: &Planned) -> Result<(i64, u32), BuildError> {
@@ -491,8 +508,7 @@ fn write_disk(
     // Identities come from what is in the image, so that two images differ where their content does.
     let seed = Seed::from_text(&format!("{}\n{}\n{time}", build.version, planned.lock));
     let layout = build.layout;
-    let core = if build.secure_boot { Core::Signed } else { Core::Own };
-    let menu = Menu { core, ..Menu::default() };
+    let menu = menu(build);
     let parts = Parts { layout, seed, time, boot, menu, primary, secondary: None, boot_files };
     image.set_len(layout.bytes())?;
     Ok(compose(&mut image, parts)?)

@@ -21,6 +21,8 @@ pub enum Step {
     Initramfs,
     /// Partitions, file systems and slots written.
     Disk,
+    /// The ISO made of the disk image.
+    Iso,
     /// The disk image compressed.
     Compress,
     /// Sums, SBOM, lock and manifest written; everything put in its place.
@@ -40,6 +42,7 @@ impl Step {
             Self::Root => "root image written",
             Self::Initramfs => "initramfs written",
             Self::Disk => "disk image written",
+            Self::Iso => "ISO written",
             Self::Compress => "disk image compressed",
             Self::Papers => "sums, SBOM and lists written",
         }
@@ -57,6 +60,7 @@ impl Step {
             Self::Root => "root",
             Self::Initramfs => "initramfs",
             Self::Disk => "disk",
+            Self::Iso => "iso",
             Self::Compress => "compress",
             Self::Papers => "papers",
         }

@@ -1,6 +1,7 @@
 //! The GUID partition table: both copies and the protective MBR (UEFI specification 2.10, section 5).
 use super::bytes::{array, put, read_at, u32_at, u64_at, wide, write_at};
 use super::guid::Guid;
+use esos_layout::part;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
 /// Bytes of a logical sector of the disk.
@@ -119,12 +120,19 @@ impl Table {
         self.sectors.saturating_sub(Self::entry_sectors(self.sector).saturating_add(2))
     }
 
-    /// The partition with that name, and its number from 1.
+    /// The partition with that name, or with the one that it has on an ISO, and its number from 1.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<(usize, &Partition)> {
-        let named = |p: &Option<Partition>| p.as_ref().is_some_and(|p| p.name == name);
-        let at = self.partitions.iter().position(named)?;
+        let at = |name: &str| self.partitions.iter().position(|p| p.as_ref().is_some_and(|p| p.name == name));
+        let at = at(name).or_else(|| at(part::on_iso(name)?))?;
         Some((at.saturating_add(1), self.partitions.get(at)?.as_ref()?))
+    }
+
+    /// Whether it is that of an ISO: one slot, and nothing that is written to.
+    #[must_use]
+    pub fn is_iso(&self) -> bool {
+        let iso = part::on_iso(part::PRIMARY);
+        self.partitions.iter().flatten().any(|p| Some(p.name.as_str()) == iso)
     }
 
     /// Where a partition begins and how long it is, in bytes.

@@ -26,7 +26,7 @@ pub struct Inspection {
     pub stick: Option<String>,
     /// The slot state.
     pub state: Option<StateInfo>,
-    /// Both slots.
+    /// Both slots; of an ISO, its one.
     pub slots: Vec<SlotInfo>,
     /// What could not be read, one sentence each.
     pub problems: Vec<String>,
@@ -120,6 +120,7 @@ pub fn inspect<R: Read + Seek>(disk: &mut R) -> Result<Inspection, GptError> {
     let records = records.map_err(|problem| problems.push(format!("{}: {problem}", part::BOOT))).ok();
     let slots = Slot::ALL
         .into_iter()
+        .filter(|slot| *slot == Slot::Primary || !table.is_iso())
         .map(|slot| slot_info(disk, &table, slot, records.as_ref().map(|r| &r.state)))
         .collect();
     Ok(Inspection {

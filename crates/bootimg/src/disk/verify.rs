@@ -6,6 +6,7 @@ use super::ext4;
 use super::fat::Fat;
 use super::gpt::{Copy, GptError, Table};
 use super::inspect::{either, region, sums_of};
+use super::iso;
 use super::records::{Records, read_records};
 use super::state;
 use esos_layout::state::SlotState;
@@ -75,11 +76,12 @@ pub fn verify<R: Read + Seek>(disk: &mut R, progress: &mut dyn FnMut(u64)) -> Re
     }
     protective(disk, &mut out);
     let records = boot(disk, &table, &mut out, progress);
-    for slot in Slot::ALL {
+    for slot in Slot::ALL.into_iter().filter(|slot| *slot == Slot::Primary || !table.is_iso()) {
         let state = records.as_ref().map(|r| r.state.control().slot(slot).state);
         slot_files::check(disk, &table, slot, state.unwrap_or(SlotState::Good), &mut out, progress);
     }
-    for (name, needed) in [(part::CONF, true), (part::LOGS, true), (part::DATA, false)] {
+    let stick = !table.is_iso();
+    for (name, needed) in [(part::CONF, stick), (part::LOGS, stick), (part::DATA, false)] {
         match region(disk, &table, name) {
             None if needed => out.add(name, None, "there is no such partition"),
             None => {}
@@ -138,6 +140,7 @@ fn boot<R: Read + Seek>(
     let name = part::BOOT;
     let bios = bios_core(disk, table);
     let mbr = read_at(disk, 0, 440).map_err(|e| e.to_string());
+    let volume = read_at(disk, iso::VOLUME.0, iso::VOLUME.1).map_err(|e| e.to_string());
     let Some(area) = region(disk, table, name) else {
         out.add(name, None, "there is no such partition");
         return None;
@@ -156,8 +159,11 @@ fn boot<R: Read + Seek>(
     match sums.and_then(|bytes| String::from_utf8(bytes).map_err(|e| e.to_string())) {
         Err(error) => out.add(name, Some(part::BOOT_SUMS), error),
         Ok(sums) => {
+            let listed = table.is_iso().then_some(part::ISO_ENTRY);
             for expected in
                 [part::MBR_ENTRY, part::BIOS_ENTRY, part::EFI_LOADER, part::GRUB_CFG, part::GRUB_CFG_COPY]
+                    .into_iter()
+                    .chain(listed)
             {
                 if !sums_of(&sums).any(|(_, n)| n == expected) {
                     out.add(name, Some(part::BOOT_SUMS), format!("it has no line for {expected}"));
@@ -167,6 +173,7 @@ fn boot<R: Read + Seek>(
                 let (place, bytes) = match file {
                     part::MBR_ENTRY => (TABLE, mbr.clone()),
                     part::BIOS_ENTRY => (part::BIOS, bios.clone()),
+                    part::ISO_ENTRY => ("volume", volume.clone()),
                     _ => (name, fat.read(file).map_err(|e| e.to_string())),
                 };
                 match bytes {

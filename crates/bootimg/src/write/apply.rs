@@ -120,15 +120,22 @@ impl WritePlan {
         body.zero(0, MIB).and_then(|()| body.zero(tail, end - tail)).map_err(failed("write"))?;
         body.end().and_then(|()| medium.flush()).map_err(failed("write"))?;
 
-        for name in [part::BIOS, part::PRIMARY, part::SECONDARY] {
+        for name in [part::BIOS, part::PRIMARY] {
             self.copy(image, &mut body, name)?;
+        }
+        match self.target.find(part::SECONDARY).filter(|_| self.source.is_iso()) {
+            // Whatever lay there is no slot.
+            Some((_, slot)) => {
+                body.zero(self.target.extent(slot).0, MIB).map_err(failed("write"))?;
+            }
+            None => self.copy(image, &mut body, part::SECONDARY)?,
         }
         if self.empty_conf {
             self.empty(&mut body, part::CONF, time)?;
         } else {
             self.copy(image, &mut body, part::CONF)?;
         }
-        if tools.is_empty() && self.source.sector == self.target.sector {
+        if tools.is_empty() && !self.source.is_iso() && self.source.sector == self.target.sector {
             self.copy(image, &mut body, part::BOOT)?;
         } else {
             self.boot(image, &mut body, tools, time)?;

@@ -40,6 +40,7 @@ pub(super) fn image<R: Read + Seek>(
             files.push(FatFile { path: entry.path, content, place: Place::Next });
         }
     }
+    let label = if as_stick(&mut files) { part::BOOT.to_owned() } else { label };
     if !tools.is_empty() {
         let line = |name: &str, bytes: &[u8]| format!("{}  {name}\n", hex(&Sha256::digest(bytes)));
         let list: String = tools.iter().map(|t| line(&t.name, &t.bytes)).collect();
@@ -57,4 +58,21 @@ pub(super) fn image<R: Read + Seek>(
     }
     files.extend(beyond);
     Ok(FatImage { label, serial, sector, len, hidden: u32::try_from(hidden).unwrap_or(0), time, files })
+}
+
+/// An ISO's menu gives way to that of a stick, and so do the sums; whether it is an ISO's.
+fn as_stick(files: &mut Vec<FatFile>) -> bool {
+    let mut take = |path: &str| {
+        let at = files.iter().position(|f| f.path == path)?;
+        Some(files.remove(at).content)
+    };
+    let (Some(menu), Some(sums)) = (take(part::STICK_GRUB_CFG), take(part::STICK_SUMS)) else { return false };
+    for file in files {
+        match file.path.as_str() {
+            part::GRUB_CFG | part::GRUB_CFG_COPY => file.content.clone_from(&menu),
+            part::BOOT_SUMS => file.content.clone_from(&sums),
+            _ => {}
+        }
+    }
+    true
 }

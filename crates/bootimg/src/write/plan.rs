@@ -1,5 +1,6 @@
 //! What a medium will be like.
 use crate::disk::gpt::{Copy, GptError, Partition, SectorSize, Table};
+use crate::disk::image::{Layout, LayoutError};
 use crate::disk::{Guid, Seed};
 use esos_layout::part;
 use esos_units::Bytes;
@@ -28,6 +29,17 @@ pub enum PlanWriteError {
     NoPartition {
         /// Its name.
         name: &'static str,
+    },
+    /// The layout of the stick that an ISO becomes cannot be.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// The slot of an ISO is larger than that of a stick.
+    #[error("the ISO's slot has {has}, a stick has room for {room}", has = Bytes::new(*has), room = Bytes::new(*room))]
+    Slot {
+        /// Bytes of the slot.
+        has: u64,
+        /// Bytes of a stick's slot.
+        room: u64,
     },
     /// Partitions do not begin and end at whole MiB.
     #[error("partition {name} of the image does not begin and end at a whole MiB")]
@@ -78,17 +90,29 @@ pub fn plan<R: Read + Seek>(image: &mut R, facts: Facts) -> Result<WritePlan, Pl
         4096 => SectorSize::B4096,
         sector => return Err(PlanWriteError::Sector { sector }),
     };
-    let needs = source.sectors.saturating_mul(source.sector.bytes());
+    // An ISO has one slot and nothing to write to: the stick that it becomes is as any other.
+    let like = if source.is_iso() {
+        let layout = Layout { sector: source.sector, ..Layout::default() };
+        layout.table(&Seed::from_text(&format!("{:?}", source.disk)))?
+    } else {
+        source.clone()
+    };
+    let needs = like.sectors.saturating_mul(like.sector.bytes());
     if facts.bytes < needs {
         return Err(PlanWriteError::TooSmall { has: facts.bytes, needs });
     }
     let sectors = facts.bytes / sector.bytes();
     // The backup table has the last MiB.
     let end = (facts.bytes / MIB).saturating_sub(1).saturating_mul(MIB);
+    let size = |table: &Table, name| table.find(name).map_or(0, |(_, p)| table.extent(p).1);
+    let (has, room) = (size(&source, part::PRIMARY), size(&like, part::PRIMARY));
+    if has > room {
+        return Err(PlanWriteError::Slot { has, room });
+    }
     let mut partitions = Vec::new();
     for name in [part::BIOS, part::BOOT, part::PRIMARY, part::SECONDARY, part::CONF, part::LOGS] {
-        let (_, old) = source.find(name).ok_or(PlanWriteError::NoPartition { name })?;
-        let (start, len) = source.extent(old);
+        let (_, old) = like.find(name).ok_or(PlanWriteError::NoPartition { name })?;
+        let (start, len) = like.extent(old);
         if !start.is_multiple_of(MIB) || !len.is_multiple_of(MIB) || start == 0 {
             return Err(PlanWriteError::Odd { name: name.to_owned() });
         }
@@ -100,14 +124,15 @@ pub fn plan<R: Read + Seek>(image: &mut R, facts: Facts) -> Result<WritePlan, Pl
         partitions.push(Some(moved(old, start, len, sector)));
         if name == part::LOGS && facts.bytes > LARGE {
             let first = start.saturating_add(len);
-            let id = Seed::from_text(&format!("{:?} {}", source.disk, part::DATA)).guid(part::DATA);
+            let id = Seed::from_text(&format!("{:?} {}", like.disk, part::DATA)).guid(part::DATA);
             let data = Partition { name: part::DATA.to_owned(), kind: Guid::LINUX, id, ..old.clone() };
             let len = end.saturating_sub(first).min(MAX_EXT4 / MIB * MIB);
             partitions.push(Some(moved(&data, first, len, sector)));
         }
     }
-    let target = Table { sector, sectors, disk: source.disk, partitions };
-    Ok(WritePlan { source, target, facts, empty_conf: false })
+    let empty_conf = source.is_iso();
+    let target = Table { sector, sectors, disk: like.disk, partitions };
+    Ok(WritePlan { source, target, facts, empty_conf })
 }
 
 fn moved(partition: &Partition, start: u64, len: u64, sector: SectorSize) -> Partition {

@@ -182,6 +182,7 @@ impl Case {
         });
         let out = self.out.unwrap_or_else(|| dir.path().join("out"));
         let build = Build {
+            iso: false,
             manifest: &manifest,
             wanted,
             version: "1".into(),

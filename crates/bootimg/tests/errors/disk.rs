@@ -1,12 +1,15 @@
 //! Disk images that cannot be written, and disks that cannot be read.
 use crate::assemble::{Tools, grub_packages};
 use crate::seen::Seen;
+use esos_bootimg::assemble::BuildError;
 use esos_bootimg::disk::description::{Description, Signer, TrustedKeys};
 use esos_bootimg::disk::ext4::{Ext4Image, check};
 use esos_bootimg::disk::fat::{Fat, FatFile, FatImage, Place, ReadFatError};
 use esos_bootimg::disk::gpt::{Copy, SectorSize, Table};
 use esos_bootimg::disk::grub::{BootLoader, Linker, Menu, embed, mbr_code};
 use esos_bootimg::disk::image::{ComposeError, Layout, Parts, Summary, compose, compress, expand};
+use esos_bootimg::disk::iso::{self, MakeIsoError};
+use esos_bootimg::disk::iso9660::{IsoFile, Volume};
 use esos_bootimg::disk::slot::{self, FileSum, SlotFile, SlotParts, WriteSlotError};
 use esos_bootimg::disk::squashfs::{Image, Writer};
 use esos_bootimg::disk::{Seed, read_records};
@@ -65,6 +68,7 @@ pub(crate) fn all(seen: &mut Seen) {
     fat(seen);
     squashfs(seen);
     composing(seen);
+    isos(seen);
     describing(seen);
     linking(seen);
 }
@@ -167,7 +171,7 @@ fn parts() -> Parts<'static> {
         },
         seed: Seed::from_text("t"),
         time: 1,
-        boot: BootLoader { boot_img, core_img: vec![1; 2000], efi: vec![2; 2000] },
+        boot: BootLoader { boot_img, core_img: vec![1; 2000], cd_img: vec![7; 4096], efi: vec![2; 2000] },
         menu: Menu::default(),
         primary: SlotParts {
             version: "1".into(),
@@ -206,6 +210,56 @@ fn composing(seen: &mut Seen) {
     seen.failed(slot(|s| s.files.clear()));
     seen.failed(slot(|s| s.version = "two\nlines".into()));
     seen.failed(slot(|s| s.files.push(SlotFile::bytes("../evil", b"x"))));
+}
+
+fn isos(seen: &mut Seen) {
+    let mut whole = tempfile::tempfile().unwrap();
+    compose(&mut whole, parts()).unwrap();
+    let menu = Menu::default();
+    let sink = || tempfile::tempfile().unwrap();
+    iso::make(&mut whole, &mut sink(), &menu, &[7; 4096], 1).unwrap();
+    seen.failed(iso::make(&mut whole, &mut sink(), &menu, &[7; 1 << 20], 1));
+    let unwritten = iso::make(&mut whole, &mut Dead, &menu, &[7; 4096], 1);
+    seen.saw(&BuildError::from(unwritten.unwrap_err()));
+    seen.failed(iso::make(&mut whole, &mut Dead, &menu, &[7; 4096], 1));
+    seen.failed(iso::make(&mut zeros(), &mut zeros(), &menu, &[7; 4096], 1));
+
+    // Images that lack something.
+    let damaged = |part: &str, at: u64, bytes: &[u8]| {
+        let mut image = tempfile::tempfile().unwrap();
+        compose(&mut image, parts()).unwrap();
+        let table = Table::read(&mut image, Copy::Primary).unwrap();
+        let (start, _) = table.extent(table.find(part).unwrap().1);
+        image.seek(SeekFrom::Start(start + at)).unwrap();
+        image.write_all(bytes).unwrap();
+        iso::make(&mut image, &mut tempfile::tempfile().unwrap(), &Menu::default(), &[7; 4096], 1)
+    };
+    seen.failed(damaged(part::PRIMARY, 0, &[0; 96]));
+    seen.failed(damaged(part::BOOT, 0, &[0; 512]));
+    let mut image = tempfile::tempfile().unwrap();
+    compose(&mut image, parts()).unwrap();
+    let mut table = Table::read(&mut image, Copy::Primary).unwrap();
+    table.partitions.remove(2);
+    table.write(&mut image, &[]).unwrap();
+    seen.failed(iso::make(&mut image, &mut tempfile::tempfile().unwrap(), &Menu::default(), &[7; 4096], 1));
+
+    let file = |path: &str, start| IsoFile { path: path.into(), start, len: 1 };
+    let volume = |files| Volume { label: "X".into(), time: 1, len: 1 << 20, files, bios: 0, efi: 0 };
+    let place = volume(vec![file("a", 1)]).print();
+    seen.failed(place.clone());
+    seen.saw(&MakeIsoError::Volume(place.unwrap_err()));
+    seen.failed(volume(vec![file("a-b", 2048), file("a+b", 2048)]).print());
+    // Made of files that a FAT took before, it takes them again.
+    let fat = FatImage {
+        label: "?".into(),
+        serial: 1,
+        sector: SectorSize::B512,
+        len: 1,
+        hidden: 0,
+        time: 1,
+        files: Vec::new(),
+    };
+    seen.saw(&MakeIsoError::WriteBoot(fat.write(&mut zeros()).unwrap_err()));
 }
 
 fn linking(seen: &mut Seen) {

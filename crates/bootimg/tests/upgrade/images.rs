@@ -111,7 +111,7 @@ pub(crate) fn image(wanted: &Wanted<'_>) -> Disk {
         },
         seed: Seed::from_text(wanted.primary),
         time: 1_700_000_000,
-        boot: BootLoader { boot_img, core_img: vec![5; 30_000], efi: vec![6; 40_000] },
+        boot: BootLoader { boot_img, core_img: vec![5; 30_000], cd_img: vec![7; 4096], efi: vec![6; 40_000] },
         menu: Menu::default(),
         primary: slot(wanted.primary),
         secondary: wanted.secondary.map(slot),

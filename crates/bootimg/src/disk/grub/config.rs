@@ -64,6 +64,12 @@ impl Menu {
         self.fill(include_str!("slots.cfg"))
     }
 
+    /// The text of an ISO's `grub.cfg`.
+    #[must_use]
+    pub fn iso(&self) -> String {
+        self.fill(include_str!("iso.cfg"))
+    }
+
     fn fill(&self, text: &str) -> String {
         let check = match self.core {
             Core::Own => CHECK,
@@ -85,6 +91,8 @@ impl Menu {
             ("@WORD@", cmdline::STATE.to_owned()),
             ("@EXHAUSTED@", cmdline::EXHAUSTED.to_owned()),
             ("@FALLBACK@", cmdline::FALLBACK.to_owned()),
+            ("@ISO@", cmdline::ISO.to_owned()),
+            ("@ISOSLOT@", part::ISO_SLOT_DIR.to_owned()),
         ];
         places.into_iter().fold(text.to_owned(), |text, (place, value)| text.replace(place, &value))
     }
@@ -182,6 +190,11 @@ mod tests {
         }
         assert!(!text.contains('@'), "{text}");
         assert!(commands(&Menu::default().print()).contains(&"hashsum".to_owned()));
+        // The ISO's check is behind a test, too.
+        for command in commands(&Menu::default().iso()) {
+            assert!(SIGNED.contains(&command.as_str()) || command == "hashsum", "{command}");
+        }
+        assert!(!Menu::default().iso().contains('@'));
     }
 
     #[test]

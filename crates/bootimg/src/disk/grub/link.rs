@@ -11,6 +11,8 @@ pub struct BootLoader {
     pub boot_img: Vec<u8>,
     /// The BIOS core, to be placed by [`super::embed`].
     pub core_img: Vec<u8>,
+    /// The same for a CD: what the BIOS loads of it comes first.
+    pub cd_img: Vec<u8>,
     /// `BOOTX64.EFI`.
     pub efi: Vec<u8>,
 }
@@ -111,6 +113,8 @@ impl<R: Runner + ?Sized, F: Files + ?Sized> Linker<'_, R, F> {
         Ok(BootLoader {
             boot_img,
             core_img: self.mkimage("i386-pc", &bios_prefix, BIOS_MODULES)?,
+            // A CD has no partitions.
+            cd_img: self.mkimage("i386-pc-eltorito", "/esos", BIOS_MODULES)?,
             // Without a device, the prefix is on the partition that the firmware read the core from.
             efi: self.mkimage("x86_64-efi", "/esos", EFI_MODULES)?,
         })
@@ -175,7 +179,8 @@ impl<R: Runner + ?Sized, F: Files + ?Sized> Linker<'_, R, F> {
         let config = format!("{}/{format}.cfg", self.scratch);
         let output = format!("{}/{format}.img", self.scratch);
         self.files.replace(&config, EMBEDDED.as_bytes(), 0o600)?;
-        let directory = format!("{}/usr/lib/grub/{format}", self.tools);
+        let platform = format.trim_end_matches("-eltorito");
+        let directory = format!("{}/usr/lib/grub/{platform}", self.tools);
         let cmd = self
             .tool(&[])?
             .args([
@@ -261,7 +266,9 @@ mod tests {
                 .all(|l| l.starts_with("/t/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 --inhibit-cache"))
         );
         assert!(asked[1].contains("-O i386-pc -p '(,gpt2)/esos' -c /s/i386-pc.cfg"), "{asked:?}");
-        assert!(asked[3].contains("-O x86_64-efi -p /esos "), "{asked:?}");
+        assert_eq!(linked.cd_img, b"core of /s/i386-pc-eltorito.img");
+        assert!(asked[3].contains("/i386-pc -O i386-pc-eltorito -p /esos "), "{asked:?}");
+        assert!(asked[5].contains("-O x86_64-efi -p /esos "), "{asked:?}");
         assert_eq!(files.list("/s").unwrap(), ["empty"], "nothing is left behind");
     }
 

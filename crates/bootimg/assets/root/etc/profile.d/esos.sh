@@ -4,3 +4,7 @@ ulimit -S -c 0 2>/dev/null
 case "$(tty 2>/dev/null)" in
   /dev/ttyS*) [ -n "${COLUMNS-}" ] || stty rows 24 cols 80 2>/dev/null ;;
 esac
+# Whoever starts the installer is told how to go on.
+case " $(cat /proc/cmdline) " in
+  *" esos_iso=install "*) case $- in *i*) esos-install ;; esac ;;
+esac
