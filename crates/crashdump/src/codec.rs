@@ -68,8 +68,8 @@ impl FromStr for Codec {
 }
 
 /// A page that packs to less than this, in bytes, is left without Huffman codes. They would cost half as much time again
-/// and save a seventh of it; all such pages together make a dump one part in a hundred larger.
-const SPARSE: usize = 1280;
+/// and save a seventh of it; all such pages together make a dump one or two parts in a hundred larger.
+const SPARSE: usize = 1024;
 
 /// zstd at level 1. Most pages of a kernel are sparse and pack well by their repetitions alone; where those do
 /// not do, the page is packed again with Huffman codes. Pages are like their neighbours, so the page before says which way
