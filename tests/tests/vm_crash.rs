@@ -214,6 +214,9 @@ fn faults_of_the_capture_end_in_a_running_box() {
     ask(&guest, "dd if=/dev/zero of=/dev/sda6 bs=1M count=8; sync");
     let said = crash_and_return(&guest, "logs corrupt", |_, _| ());
     assert!(said.contains("cannot be mounted") && said.contains("there is room for the log only"), "{said}");
+    // The log that went to the configuration is found and told of there.
+    let found = names(&guest);
+    assert_eq!((found.len(), found[0].1.as_str()), (1, "log"), "{found:?}");
 }
 
 /// The newest dump of a box.

@@ -45,6 +45,8 @@ struct Checked {
 pub(crate) fn check(args: &Check, ui: &mut Ui) -> Result<Exit, Failure> {
     let readiness = status::observe(ui.root());
     let dumps = logs::dumps(ui)?;
+    dumps.elsewhere.iter().for_each(|why| ui.warn(why));
+    let on_logs = dumps.elsewhere.is_none();
     let store = Store::open(dumps.store.dir())?;
     let recovered = store.recover()?;
     let files = HostFiles::new(ui.root());
@@ -89,7 +91,8 @@ pub(crate) fn check(args: &Check, ui: &mut Ui) -> Result<Exit, Failure> {
     for name in &removed {
         store.remove(name)?;
     }
-    if let Err(e) = store.keep_reserve((total / RESERVE_SHARE).min(MOST_RESERVE)) {
+    // No room of the configuration is taken.
+    if on_logs && let Err(e) = store.keep_reserve((total / RESERVE_SHARE).min(MOST_RESERVE)) {
         ui.warn(format!("no room is kept for the next dump: {e}"));
     }
     drop((store, dumps));

@@ -48,11 +48,13 @@ impl Drop for Mounted {
 /// The store, and the mount that it lies on.
 pub(crate) struct Dumps {
     pub(crate) store: Store,
+    /// Why it is not on the log partition but where the capture found another place.
+    pub(crate) elsewhere: Option<String>,
     _mounted: Option<Mounted>,
 }
 
 /// The box's store: in a copied tree the directory below the mount point; on the box the log partition, which is
-/// mounted for the moment where nobody has it mounted.
+/// mounted for the moment where nobody has it mounted, or where it is broken the partition that a capture took instead.
 pub(crate) fn dumps(ui: &Ui) -> Result<Dumps, Failure> {
     open(ui.root(), ui.global().is_live())
 }
@@ -76,14 +78,33 @@ pub(crate) fn open(root: &Path, live: bool) -> Result<Dumps, Failure> {
     let mounts =
         Mount::parse_all("/proc/self/mountinfo", &String::from_utf8_lossy(&text)).unwrap_or_default();
     if !live || mounts.iter().any(|m| m.target == part::LOGS_MOUNT && m.is_writable()) {
-        return Ok(Dumps { store: Store::at(&logs.join(DUMP_DIR)), _mounted: None });
+        return Ok(Dumps { store: Store::at(&logs.join(DUMP_DIR)), elsewhere: None, _mounted: None });
     }
     let stick = boot_report(root)?.stick.unwrap_or_default();
-    let device = stick.partitions.get(part::LOGS).map(|p| p.device.clone()).ok_or_else(|| {
-        Failure::new(Exit::Unavailable, format!("the stick {} has no partition {}", stick.device, part::LOGS))
-    })?;
-    let mounted = Mounted::new(&device, "crash-logs", "ext4", MountFlags::NO_ATIME)
-        .or_exit(Exit::Unavailable)
-        .context(format!("cannot reach the dumps on {device}"))?;
-    Ok(Dumps { store: Store::at(&mounted.path().join(DUMP_DIR)), _mounted: Some(mounted) })
+    let reach = |name: &str| {
+        let device = stick.partitions.get(name).map(|p| p.device.clone()).ok_or_else(|| {
+            Failure::new(Exit::Unavailable, format!("the stick {} has no partition {name}", stick.device))
+        })?;
+        Mounted::new(&device, "crash-logs", "ext4", MountFlags::NO_ATIME)
+            .or_exit(Exit::Unavailable)
+            .context(format!("cannot reach the dumps on {device}"))
+    };
+    let dumps = |mounted: Mounted, elsewhere| {
+        let store = Store::at(&mounted.path().join(DUMP_DIR));
+        Dumps { store, elsewhere, _mounted: Some(mounted) }
+    };
+    let failure = match reach(part::LOGS) {
+        Ok(mounted) => return Ok(dumps(mounted, None)),
+        Err(failure) => failure,
+    };
+    // The capture has the same partitions to choose from, and makes the directory on the one that it takes.
+    for name in [part::DATA, part::CONF] {
+        if let Ok(mounted) = reach(name)
+            && mounted.path().join(DUMP_DIR).is_dir()
+        {
+            let why = format!("{}; these dumps are on {name}", failure.message());
+            return Ok(dumps(mounted, Some(why)));
+        }
+    }
+    Err(failure)
 }

@@ -195,8 +195,9 @@ pub(crate) fn list(dir: Option<&Path>, ui: &mut Ui) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn by_store(ui: &Ui) -> Result<Vec<Listed>, Failure> {
+fn by_store(ui: &mut Ui) -> Result<Vec<Listed>, Failure> {
     let dumps = logs::dumps(ui)?;
+    dumps.elsewhere.iter().for_each(|why| ui.warn(why));
     let listed = |e: esos_crashdump::Entry| {
         let panic = e.manifest.as_ref().map_or_else(|| dumps.store.panic_of(&e.name), |m| m.panic.clone());
         let file = dumps.store.dump(&e.name);
