@@ -251,13 +251,15 @@ impl State {
 
     /// Whether an active block device has that backing store open.
     fn is_open(&self, path: &str, except: &str) -> bool {
-        let links = self.tree.children("handlers/vdisk_blockio");
-        links.iter().filter(|(n, node)| *n != except && matches!(node, crate::tree::Node::Link(_))).any(
-            |(n, _)| {
-                self.tree.value(&format!("devices/{n}/filename")) == path
-                    && self.tree.value(&format!("devices/{n}/active")) != "0"
-            },
-        )
+        let mut open = self.open.borrow_mut();
+        let open = open.get_or_insert_with(|| {
+            let links = self.tree.children("handlers/vdisk_blockio");
+            let links = links.iter().filter(|(_, node)| matches!(node, crate::tree::Node::Link(_)));
+            let value = |n: &str, attribute: &str| self.tree.value(&format!("devices/{n}/{attribute}"));
+            let active = links.filter(|(n, _)| value(n, "active") != "0");
+            active.map(|(n, _)| (value(n, "filename").to_owned(), (*n).to_owned())).collect()
+        });
+        open.get(path).is_some_and(|device| device != except)
     }
 
     fn make_device(
@@ -270,6 +272,9 @@ impl State {
         size: u64,
     ) {
         let dir = format!("devices/{name}");
+        if let (Kind::Block, Some(open), 1) = (kind, self.open.get_mut(), wanted.flag("active", 1)) {
+            open.insert(wanted.filename.clone().unwrap_or_default(), name.to_owned());
+        }
         let setup = unsigned(self.tree.value("setup_id").split('\n').next().unwrap_or("")).unwrap_or(0);
         let tree = &mut self.tree;
         tree.dir(&dir);
@@ -360,6 +365,9 @@ impl State {
 
     /// Takes a device away with all that shows it, without asking, as the kernel does.
     fn remove_device(&mut self, handler: &str, name: &str) {
+        if let Some(open) = self.open.get_mut() {
+            open.retain(|_, device| device != name);
+        }
         self.drop_luns_of(name);
         for group in self.tree.dirs("device_groups") {
             self.tree.remove(&format!("device_groups/{group}/devices/{name}"));
@@ -453,6 +461,12 @@ impl State {
     }
 
     fn set_active(&mut self, device: &str, active: u64) -> Outcome {
+        let outcome = self.activate(device, active);
+        *self.open.get_mut() = None;
+        outcome
+    }
+
+    fn activate(&mut self, device: &str, active: u64) -> Outcome {
         let dir = format!("devices/{device}");
         let filename = self.tree.value(&format!("{dir}/filename")).to_owned();
         if active == 1 && self.tree.value(&format!("{dir}/active")) == "0" {
@@ -483,6 +497,7 @@ impl State {
     }
 
     fn set_filename(&mut self, device: &str, value: &str) -> Outcome {
+        *self.open.get_mut() = None;
         let dir = format!("devices/{device}");
         let cdrom = self.kind(device) == Some(Kind::Cdrom);
         if !cdrom && self.tree.value(&format!("{dir}/active")) != "0" {

@@ -66,7 +66,7 @@ impl State {
             self.remove_lun(dir, lun);
         }
         self.insert_lun(dir, lun, device, read_only);
-        self.follow_luns(dir);
+        self.follow_lun(dir, lun);
         Ok(())
     }
 
@@ -133,7 +133,7 @@ impl State {
             let lun = self.next_copy_lun;
             self.next_copy_lun = lun.saturating_add(1);
             self.insert_lun(COPY_LUNS, lun, device, 0);
-            self.follow_luns(COPY_LUNS);
+            self.follow_lun(COPY_LUNS, lun);
         }
     }
 }

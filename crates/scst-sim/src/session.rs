@@ -3,6 +3,7 @@ use crate::errno::{EINVAL, ENOENT, Outcome};
 use crate::sim::{Sim, State};
 use crate::template::{COUNTERS, Row, fill};
 use crate::tree::{Node, SLASH, follow};
+use std::collections::BTreeSet;
 
 /// Attributes of every session beside its counters.
 const SESSION: &[Row] =
@@ -105,37 +106,50 @@ impl State {
 
     fn show_luns(&mut self, session: &str) {
         let luns = self.luns_of(session).map(|dir| self.tree.dirs(&dir)).unwrap_or_default();
+        let luns: BTreeSet<String> = luns.into_iter().collect();
         for dir in self.tree.dirs(session) {
-            if let Some(lun) = dir.strip_prefix("lun")
-                && !luns.iter().any(|l| l == lun)
-            {
+            if dir.strip_prefix("lun").is_some_and(|lun| !luns.contains(lun)) {
                 self.tree.remove(&format!("{session}/{dir}"));
             }
         }
+        for lun in luns {
+            self.show_lun(session, &lun);
+        }
+    }
+
+    fn show_lun(&mut self, session: &str, lun: &str) {
         let rows: &[Row] = &[
             ("active_commands", 0o444, "0\n"),
             ("thread_index", 0o444, "1\n"),
             ("thread_pid", 0o444, "1\n"),
         ];
-        for lun in luns {
-            let dir = format!("{session}/lun{lun}");
-            if !self.tree.is_dir(&dir) {
-                self.tree.dir(&dir);
-                fill(&mut self.tree, &dir, rows);
-            }
+        let dir = format!("{session}/lun{lun}");
+        if !self.tree.is_dir(&dir) {
+            self.tree.dir(&dir);
+            fill(&mut self.tree, &dir, rows);
         }
+    }
+
+    /// Sessions that see a directory of LUNs.
+    fn watching(&self, luns: &str) -> Vec<String> {
+        let parts: Vec<&str> = luns.split('/').collect();
+        let [targets, driver, target, ..] = parts.as_slice() else { return Vec::new() };
+        let dir = format!("{targets}/{driver}/{target}/sessions");
+        let paths = self.tree.dirs(&dir).into_iter().map(|session| format!("{dir}/{session}"));
+        paths.filter(|path| self.luns_of(path).as_deref() == Some(luns)).collect()
     }
 
     /// Sessions that see a directory of LUNs follow its changes.
     pub(crate) fn follow_luns(&mut self, luns: &str) {
-        let parts: Vec<&str> = luns.split('/').collect();
-        let [targets, driver, target, ..] = parts.as_slice() else { return };
-        let dir = format!("{targets}/{driver}/{target}/sessions");
-        for session in self.tree.dirs(&dir) {
-            let path = format!("{dir}/{session}");
-            if self.luns_of(&path).as_deref() == Some(luns) {
-                self.show_luns(&path);
-            }
+        for path in self.watching(luns) {
+            self.show_luns(&path);
+        }
+    }
+
+    /// Sessions that see a directory of LUNs see one more.
+    pub(crate) fn follow_lun(&mut self, luns: &str, lun: u64) {
+        for path in self.watching(luns) {
+            self.show_lun(&path, &lun.to_string());
         }
     }
 

@@ -41,6 +41,8 @@ pub(crate) struct State {
     /// In which order objects were made, for what the kernel walks as a list.
     pub(crate) born: BTreeMap<String, u64>,
     pub(crate) births: u64,
+    /// Active block devices by their backing store; none where it has to be looked up again.
+    pub(crate) open: RefCell<Option<BTreeMap<String, String>>>,
     /// A thread was to be made on a node that is not there.
     pub(crate) oopsed: bool,
     again: Again,
@@ -79,6 +81,7 @@ impl Sim {
             slashed: BTreeMap::new(),
             born: BTreeMap::new(),
             births: 0,
+            open: RefCell::new(None),
             oopsed: false,
             again: Again::Slow,
             pending: 0,

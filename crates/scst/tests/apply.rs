@@ -286,3 +286,20 @@ fn a_device_that_is_made_anew_is_the_same_disk() {
     assert_eq!(sim.read("devices/f/nv_cache").unwrap(), "0\n");
     assert_eq!(identity(&sim), before);
 }
+
+#[test]
+fn what_does_nothing_or_cannot_be_is_said_before_anything_is_written() {
+    let sim = sim();
+    let null = |lines: &str| format!("HANDLER vdisk_nullio {{\n\tDEVICE n {{\n{lines}\t}}\n}}\n");
+    must(&sim, &null("\t\tdif_type 1\n"));
+    assert!(plan(&live(&sim), &config(&null("\t\tdif_type 1\n")), &Policy::default()).is_empty());
+    must(&sim, &null("\t\tdif_mode tgt\n\t\tdif_type 1\n"));
+    assert_eq!(sim.read("devices/n/dif_type").unwrap(), "1\n[key]\n");
+    // What the file says does not go with what the device has and the file does not name.
+    let file = |line: &str| {
+        format!("HANDLER vdisk_fileio {{\n\tDEVICE f {{\n\t\tfilename /disks/f1\n\t\t{line}\n\t}}\n}}\n")
+    };
+    must(&sim, &file("read_only 1"));
+    let planned = plan(&live(&sim), &config(&file("nv_cache 1")), &Policy::default());
+    assert_eq!(planned.class(), Class::Blocked, "{planned}");
+}

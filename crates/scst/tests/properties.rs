@@ -2,7 +2,7 @@
 //! properties --test killed -- --nocapture` is the slow run.
 mod support;
 
-use esos_scst::{Action, ApplyError, Class, Config, Document, NoJournal, Options, Policy, apply, plan};
+use esos_scst::{ApplyError, Class, Config, Document, NoJournal, Options, Policy, apply, plan};
 use esos_scst_sim::Again;
 use proptest::prelude::*;
 use std::collections::BTreeSet;

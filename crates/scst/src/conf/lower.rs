@@ -181,7 +181,8 @@ impl Lowering<'_> {
             }
             None => &name.value,
         };
-        let bad = |c: char| c.is_whitespace() || c.is_control() || c == '/';
+        // None of these is in a name of the kernel's, and a file could not say it again.
+        let bad = |c: char| c.is_whitespace() || c.is_control() || "/\\\"#{}".contains(c);
         if let Some(c) = name.value.chars().find(|c| bad(*c)) {
             let message = format!("`{}` cannot stand in the name of an attribute", c.escape_debug());
             let d = self.error("attribute-name", message, name.span);

@@ -132,6 +132,14 @@ impl<'s> Meaning<'_, 's> {
                 .help("give the file or block device that it shows: filename /dev/vg0/vol1");
             self.out.push(d);
         }
+        if entry(s, "dif_mode").is_none() {
+            let idle = ["dif_type", "dif_static_app_tag", "dif_filename"];
+            for other in idle.into_iter().filter_map(|name| entry(s, name)) {
+                let message = format!("`{}` does nothing without `dif_mode`", other.keyword());
+                let d = self.warning("no-effect", message, other.header());
+                self.out.push(d.help("say who checks and keeps the tags: dif_mode \"tgt|scst\""));
+            }
+        }
         if handler == "vdisk_fileio" && is_set(s, "read_only") {
             for name in ["write_through", "nv_cache"] {
                 if let Some(other) = entry(s, name).filter(|_| is_set(s, name)) {

@@ -77,7 +77,7 @@ impl Planner<'_> {
                 !in_place && create.contains(name) && !equal
             }
             // Attributes that exist only where they were asked for (dif_mode).
-            None => create.contains(name),
+            None => create.contains(name) && !has_no_effect(name, &wanted.attributes),
         };
         let values = wanted.attributes.iter().filter_map(|(n, v)| Some((n, v.first()?)));
         values.into_iter().find(|(n, v)| differs(n, v)).map(|(n, _)| n.to_owned())
@@ -102,6 +102,14 @@ impl Planner<'_> {
             if let Some(value) = attr.value.as_ref().filter(|_| wanted.attributes.get(attribute).is_none()) {
                 wanted.attributes.set(attribute, value.expose());
             }
+        }
+        let on = |n: &str| wanted.attributes.get(n).is_some_and(|v| !same(n, v.expose(), "0"));
+        if handler.as_str() == "vdisk_fileio" && on("read_only") && (on("nv_cache") || on("write_through")) {
+            let why =
+                "SCST refuses a read-only device with nv_cache or write_through; the file must say both";
+            let op = Op::new(path(handler, name), Action::Change).class(Class::Blocked, why);
+            self.push(Phase::Devices, op, Vec::new());
+            return;
         }
         let whole = text(&live.attributes, "read_only") == "1";
         // Initiators see the same disk afterwards, whatever SCST would call it now.
@@ -349,7 +357,8 @@ impl Planner<'_> {
             let attr = now.attributes.get(attribute);
             // A size that follows from the backing device cannot be set; it is what it is.
             let derived = matches!(attribute, "size" | "size_mb") && attr.is_some_and(|a| !a.writable);
-            if let Some(value) = values.first().filter(|_| !derived) {
+            let idle = attr.is_none() && has_no_effect(attribute, &device.attributes);
+            if let Some(value) = values.first().filter(|_| !derived && !idle) {
                 wanted.set(attribute, value.expose());
             }
         }
@@ -390,13 +399,18 @@ impl Planner<'_> {
     }
 }
 
+/// Whether SCST does nothing with an attribute, and does not show it: data integrity without `dif_mode`.
+fn has_no_effect(name: &str, wanted: &Attributes) -> bool {
+    matches!(name, "dif_type" | "dif_static_app_tag" | "dif_filename") && wanted.get("dif_mode").is_none()
+}
+
 /// What of a file's attributes a new device can be given: a size that its handler does not take is
 /// found, not set.
 fn settable(live: &LiveHandler, wanted: &Attributes) -> Attributes {
     let mut kept = Attributes::new();
     for (name, values) in wanted.iter() {
         let found = matches!(name, "size" | "size_mb") && !live.create.contains(name);
-        if let Some(value) = values.first().filter(|_| !found) {
+        if let Some(value) = values.first().filter(|_| !found && !has_no_effect(name, wanted)) {
             kept.set(name, value.expose());
         }
     }
