@@ -22,7 +22,7 @@ pub(crate) struct Args {
 pub(crate) enum Verb {
     /// Build an image out of Debian's packages; needs no root rights
     ///
-    /// Writes esos.img (sparse), esos.img.zst, SHA256SUMS, sbom.json, packages.lock and manifest.txt into
+    /// Writes esos.img (sparse), esos.img.zst, with --iso esos.iso, SHA256SUMS, sbom.json, packages.lock and manifest.txt into
     /// the directory of --out, all together when all of them are whole. The mirror is that of this
     /// machine's apt sources. The same manifest, lock file and programs give the same bytes anywhere.
     ///
@@ -99,7 +99,7 @@ pub(crate) enum Verb {
 /// `write`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct WriteArgs {
-    /// The image (.img or .img.zst), a URL of one, or another stick
+    /// The image (.img, .img.zst or .iso), a URL of one, another stick, or a disc
     #[arg(value_name = "IMG|URL|DEVICE")]
     pub(crate) image: String,
     /// The disk that is erased, or a file
