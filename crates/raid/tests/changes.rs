@@ -154,3 +154,37 @@ fn shapes_names_and_options_are_checked_before_a_tool_is_asked() {
     assert!(matches!(refused, Err(ChangeError::Range { .. })));
     assert!(matches!(commands(&at(Tool::Storcli, "0"), &rate(101)), Err(ChangeError::Range { .. })));
 }
+
+/// A new name is looked for wherever the tool prints names: of those that can rename, all do.
+#[test]
+fn a_rename_is_seen() {
+    use esos_raid::{Capture, parse, verify};
+    let megacli = |name: &str| {
+        let out = format!(
+            "Adapter #0\n\nNumber of Virtual Disks: 1\nVirtual Drive: 0 (Target Id: 0)\nName                :{name}\n\
+             RAID Level          : Primary-1, Secondary-0, RAID Level Qualifier-0\nState               : Optimal\n\nExit Code: 0x00\n"
+        );
+        parse(Tool::Megacli, &[Capture::new("ldpdinfo", "MegaCli64 -LdPdInfo -aALL -NoLog", out)])
+    };
+    let arcconf = |name: &str| {
+        let out = format!(
+            "Controllers found: 1\nLogical device information\nLogical Device number 0\n   \
+             Logical Device name                      : {name}\n   RAID level                               : 1\n   \
+             Status of Logical Device                 : Optimal\nCommand completed successfully.\n"
+        );
+        parse(Tool::Arcconf, &[Capture::new("getconfig.1", "arcconf GETCONFIG 1 AL", out)])
+    };
+    for (tool, controller, facts) in
+        [(Tool::Megacli, "0", &megacli as &dyn Fn(&str) -> esos_raid::Facts), (Tool::Arcconf, "1", &arcconf)]
+    {
+        let place = Place::new(tool, "/opt/sbin/tool", controller);
+        let looks = |after: &str| verify(&place, &rename("0", "new"), &facts("old"), &facts(after));
+        assert_eq!(looks("new"), Some(Ok(())), "{tool}");
+        assert!(matches!(looks("old"), Some(Err(_))), "{tool}");
+    }
+    // The others have no command for it: it is refused, and nothing is to be seen.
+    for tool in [Tool::Ssacli, Tool::Hpacucli, Tool::Areca] {
+        let refused = commands(&Place::new(tool, "/opt/sbin/tool", "1"), &rename("1", "new"));
+        assert!(matches!(refused, Err(ChangeError::Unsupported { .. })), "{tool}");
+    }
+}
