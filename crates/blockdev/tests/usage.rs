@@ -212,7 +212,9 @@ fn this_machine_can_be_read() {
         assert!(!device.describe().is_empty());
     }
     let claims = Claims::of_machine(std::path::Path::new("/")).unwrap();
-    let root = claims.mounts.iter().find(|m| m.target == "/").unwrap();
+    let Some(root) = claims.mounts.iter().find(|m| m.target == "/") else {
+        return println!("skipped: this_machine_can_be_read: `/` is no mount here, as in a chroot");
+    };
     if let Some(device) = inventory.by_number(root.dev) {
         assert!(!inventory.uses(&device.name, &claims).unwrap().is_empty());
     }
