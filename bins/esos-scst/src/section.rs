@@ -71,7 +71,7 @@ fn unfinished(mut section: Section, global: &Global) -> Section {
         }
         Ok(false) => {}
         Err(e) => {
-            section = section.finding(Health::Unknown, format!("the journal cannot be read: {e}"), None)
+            section = section.finding(Health::Unknown, format!("the journal cannot be read: {e}"), None);
         }
     }
     match store.waiting() {

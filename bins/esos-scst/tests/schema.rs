@@ -1,6 +1,6 @@
 //! Every document of `--json` is what `docs/schema` says: data and errors, from recorded states and from a copied
 //! tree. Members that a schema does not name are found, too.
-#![expect(clippy::unwrap_used, reason = "test helpers")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "test helpers")]
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::os::unix::fs::{PermissionsExt, symlink};

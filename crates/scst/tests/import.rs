@@ -1,4 +1,5 @@
 //! Configurations of other targets: what becomes of them on SCST, and what is said of the rest.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "test helpers")]
 mod support;
 
 use esos_scst::import::{Imported, scst, targetcli};

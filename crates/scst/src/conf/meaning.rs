@@ -154,14 +154,11 @@ impl<'s> Meaning<'_, 's> {
                 }
             }
         }
-        if handler == "vdisk_fileio" && is_set(s, "o_direct") && !is_set(s, "async") {
-            if let Some(other) = entry(s, "o_direct") {
-                let d = self
-                    .error("direct-without-async", "`o_direct` needs `async`", other.header())
-                    .at("SCST refuses the device (EINVAL)")
-                    .help("add: async 1");
-                self.out.push(d);
-            }
+        if let Some(other) = entry(s, "o_direct").filter(|_| is_set(s, "o_direct") && !is_set(s, "async"))
+            && handler == "vdisk_fileio"
+        {
+            let d = self.error("direct-without-async", "`o_direct` needs `async`", other.header());
+            self.out.push(d.at("SCST refuses the device (EINVAL)").help("add: async 1"));
         }
         let get = |n: &str| entry(s, n).and_then(|e| number(e.word(1)));
         let size = get("size").or_else(|| get("size_mb").and_then(|m| m.checked_mul(1 << 20)));
