@@ -43,23 +43,36 @@ impl fmt::Display for Change {
 #[must_use]
 pub fn changes(from: &Snapshot, to: &Snapshot) -> Vec<Change> {
     let mut found = Vec::new();
-    for (path, node) in to.iter() {
-        let kind = match from.get(&path) {
-            None => ChangeKind::Added,
-            Some(old) if old.same_but_time(node) => continue,
-            Some(old) => match (&old.kind, &node.kind) {
-                (NodeKind::Dir, NodeKind::Dir) => ChangeKind::Meta,
-                (NodeKind::Link(a), NodeKind::Link(b)) if a == b => ChangeKind::Meta,
-                (NodeKind::File { chunks: a, .. }, NodeKind::File { chunks: b, .. }) if a == b => {
-                    ChangeKind::Meta
-                }
-                _ => ChangeKind::Changed,
-            },
-        };
-        found.push(Change { path, kind });
+    for (dir, listing) in &to.dirs {
+        let before = from.dirs.get(dir);
+        // Mostly nothing in a directory has changed.
+        if before.is_some_and(|b| b.nodes == listing.nodes) {
+            continue;
+        }
+        for (name, node) in &listing.nodes {
+            let kind = match before.and_then(|b| b.nodes.get(name)) {
+                None => ChangeKind::Added,
+                Some(old) if old.same_but_time(node) => continue,
+                Some(old) => match (&old.kind, &node.kind) {
+                    (NodeKind::Dir, NodeKind::Dir) => ChangeKind::Meta,
+                    (NodeKind::Link(a), NodeKind::Link(b)) if a == b => ChangeKind::Meta,
+                    (NodeKind::File { chunks: a, .. }, NodeKind::File { chunks: b, .. }) if a == b => {
+                        ChangeKind::Meta
+                    }
+                    _ => ChangeKind::Changed,
+                },
+            };
+            found.push(Change { path: dir.join(name), kind });
+        }
     }
-    let gone = from.iter().filter(|(path, _)| to.get(path).is_none());
-    found.extend(gone.map(|(path, _)| Change { path, kind: ChangeKind::Removed }));
+    for (dir, listing) in &from.dirs {
+        let after = to.dirs.get(dir);
+        if after.is_some_and(|a| a.nodes == listing.nodes) {
+            continue;
+        }
+        let gone = listing.nodes.keys().filter(|name| after.is_none_or(|a| !a.nodes.contains_key(*name)));
+        found.extend(gone.map(|name| Change { path: dir.join(name), kind: ChangeKind::Removed }));
+    }
     found.sort_by(|a, b| a.path.cmp(&b.path));
     found
 }

@@ -110,6 +110,7 @@ impl<'m> Intake<'m> {
     /// The store cannot be written.
     pub fn finish(self, request: &Request) -> Result<Generation, StoreError> {
         let Self { mut work, snapshot, .. } = self;
-        work.record(&snapshot, None, request).map(|(generation, _)| generation)
+        let tree = work.tree(&snapshot)?;
+        work.record(tree, &snapshot, None, request).map(|(generation, _)| generation)
     }
 }

@@ -162,7 +162,7 @@ impl<'m> Work<'m> {
     }
 
     /// Adds listings and the list of directories; the id of that list.
-    fn tree(&mut self, snapshot: &Snapshot) -> Result<Id, StoreError> {
+    pub(crate) fn tree(&mut self, snapshot: &Snapshot) -> Result<Id, StoreError> {
         let mut rows = Vec::new();
         for (path, listing) in &snapshot.dirs {
             let bytes = listing.encode();
@@ -233,7 +233,7 @@ impl<'m> Work<'m> {
             let next = Index { generation: generation.id, pack, tree: Some(tree), begun, snapshot, stamps };
             return Ok((synced, next));
         }
-        let (generation, pack) = self.record(&snapshot, defaults, request)?;
+        let (generation, pack) = self.record(tree, &snapshot, defaults, request)?;
         let id = generation.id;
         let changes = changes(&before, &snapshot);
         let synced =
@@ -245,11 +245,11 @@ impl<'m> Work<'m> {
     /// Ends the pack with what the generation is. The size of the pack comes with it.
     pub(crate) fn record(
         &mut self,
+        tree: Id,
         snapshot: &Snapshot,
         defaults: Option<Id>,
         request: &Request,
     ) -> Result<(Generation, u64), StoreError> {
-        let tree = self.tree(snapshot)?;
         let id = self.open()?.next_id();
         let (files, bytes) = snapshot.size();
         let mut generation = Generation::new(id, tree, defaults);
@@ -275,7 +275,7 @@ impl<'m> Work<'m> {
 /// A file with the same content keeps the time that it had.
 fn keep_times(snapshot: &mut Snapshot, before: &Snapshot) {
     for (dir, listing) in &mut snapshot.dirs {
-        let Some(old) = before.dirs.get(dir) else { continue };
+        let Some(old) = before.dirs.get(dir).filter(|old| old.nodes != listing.nodes) else { continue };
         for (name, node) in &mut listing.nodes {
             if let Some(was) = old.nodes.get(name).filter(|was| was.same_but_time(node)) {
                 node.mtime = was.mtime;

@@ -1,0 +1,284 @@
+//! The power goes below the real kernel's ext4: what a sync and a retention run write is recorded by QEMU's
+//! `blklogwrites` under a loop device; each prefix of it, and random subsets of what lies between two flushes, becomes a
+//! stick again, is mounted by the kernel, and read by `esos-conf`.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+use esos_bootimg::disk::ext4::Ext4Image;
+use esos_tests::{Level, allowed, image, skip};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+const DAEMON: &str = "/usr/bin/qemu-storage-daemon";
+const SIZE: u64 = 48 << 20;
+const SECTOR: u64 = 512;
+
+fn run(program: &str, args: &[&str]) -> Result<String, String> {
+    let out = Command::new(program).args(args).output().map_err(|e| format!("{program}: {e}"))?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    if out.status.success() {
+        Ok(text(&out.stdout))
+    } else {
+        Err(format!("{program} {args:?}: {}", text(&out.stderr)))
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// A mounted file system on a file; unmounted when dropped.
+struct Mounted<'d> {
+    dir: &'d Path,
+    device: String,
+}
+
+impl<'d> Mounted<'d> {
+    fn new(file: &Path, dir: &'d Path) -> Result<Self, String> {
+        let device = run("losetup", &["--find", "--show", text(file)])?;
+        run("mount", &["-t", "ext4", &device, text(dir)]).inspect_err(|_| {
+            let _freed = run("losetup", &["-d", &device]);
+        })?;
+        Ok(Self { dir, device })
+    }
+}
+
+impl Drop for Mounted<'_> {
+    fn drop(&mut self) {
+        let _gone = run("umount", &[text(self.dir)]).and_then(|_| run("losetup", &["-d", &self.device]));
+    }
+}
+
+/// What lies between a file on the disk and the kernel, and writes down what passes.
+struct Recorder(Child);
+
+impl Recorder {
+    fn start(disk: &Path, log: &Path, export: &Path) -> Result<Self, String> {
+        let node =
+            |name: &str, file: &Path| format!("driver=file,node-name={name},filename={}", file.display());
+        let child = Command::new(DAEMON)
+            .args(["--blockdev", &node("disk", disk), "--blockdev", &node("log", log), "--blockdev"])
+            .arg("driver=blklogwrites,node-name=top,file=disk,log=log,log-sector-size=512,log-super-update-interval=1")
+            .args(["--export", &format!("type=fuse,id=e,node-name=top,writable=on,mountpoint={}", export.display())])
+            .stdin(Stdio::null())
+            .spawn()
+            .map_err(|e| e.to_string())?;
+        let recorder = Self(child);
+        let there = || fs::metadata(export).is_ok_and(|m| m.len() == SIZE);
+        image::eventually("the file is exported", Duration::from_secs(20), there)?;
+        Ok(recorder)
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        let _asked = run("kill", &[&self.0.id().to_string()]);
+        let _ended = self.0.wait();
+    }
+}
+
+/// One line of the log: `Documentation/admin-guide/device-mapper/log-writes.rst`, and QEMU's `block/blklogwrites.c`.
+enum Op {
+    Write { at: u64, bytes: Vec<u8> },
+    Zero { at: u64, len: u64 },
+    Flush,
+}
+
+/// What was done, each with the number of its entry from 1: an entry can be a flush and a write.
+fn read_log(path: &Path) -> Vec<(u64, Op)> {
+    let log = fs::read(path).unwrap();
+    let word = |at: usize| u64::from_le_bytes(log[at..at + 8].try_into().unwrap());
+    assert_eq!(word(0), 0x6a_736677_736872, "the magic of dm-log-writes");
+    let (count, sector) = (word(16), SECTOR as usize);
+    let (mut ops, mut at) = (Vec::new(), sector);
+    for entry in 1..=count {
+        let (place, sectors, flags) = (word(at) * SECTOR, word(at + 8) * SECTOR, word(at + 16));
+        at += sector;
+        if flags & 1 != 0 {
+            ops.push((entry, Op::Flush));
+        }
+        match (flags & 4 != 0, sectors) {
+            (_, 0) => {}
+            (true, len) => ops.push((entry, Op::Zero { at: place, len })),
+            (false, len) => {
+                ops.push((entry, Op::Write { at: place, bytes: log[at..at + len as usize].to_vec() }));
+                at += len as usize;
+            }
+        }
+        if flags & 2 != 0 {
+            ops.push((entry, Op::Flush));
+        }
+    }
+    ops
+}
+
+fn entries(log: &Path) -> u64 {
+    let mut word = [0; 8];
+    File::open(log).unwrap().read_exact_at(&mut word, 16).unwrap();
+    u64::from_le_bytes(word)
+}
+
+fn put(image: &mut [u8], op: &Op) {
+    match op {
+        Op::Write { at, bytes } => image[*at as usize..*at as usize + bytes.len()].copy_from_slice(bytes),
+        Op::Zero { at, len } => image[*at as usize..(*at + *len) as usize].fill(0),
+        Op::Flush => {}
+    }
+}
+
+struct Case {
+    dir: PathBuf,
+    conf: PathBuf,
+}
+
+impl Case {
+    fn conf(&self, store: &Path, words: &[&str]) -> Value {
+        let out = Command::new(&self.conf)
+            .args(words)
+            .args(["--json", "--root", text(&self.dir.join("root")), "--store", text(store)])
+            .output()
+            .unwrap();
+        serde_json::from_slice(&out.stdout).unwrap_or_else(|e| panic!("{words:?}: {e}: {out:?}"))
+    }
+
+    fn change(&self, n: u64) {
+        let line = format!("{n} {}\n", "x".repeat(n as usize % 90));
+        fs::write(self.dir.join("root/etc").join(format!("f{}", n % 7)), line.repeat(200)).unwrap();
+    }
+
+    /// Mounts what is left and says which generations are whole.
+    fn whole(&self, bytes: &[u8]) -> Result<Vec<u64>, String> {
+        let (stick, dir) = (self.dir.join("left.img"), self.dir.join("left"));
+        fs::write(&stick, bytes).map_err(|e| e.to_string())?;
+        let mounted = Mounted::new(&stick, &dir)?;
+        let found = self.conf(mounted.dir, &["verify"]);
+        let rows = found["data"]["generations"].as_array().ok_or_else(|| found.to_string())?;
+        Ok(rows.iter().filter(|r| r["whole"] == true).map(|r| r["id"].as_u64().unwrap()).collect())
+    }
+}
+
+/// SplitMix64.
+struct Random(u64);
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}
+
+#[test]
+fn below_ext4_a_sync_is_whole_or_was_not() {
+    let test = "below_ext4_a_sync_is_whole_or_was_not";
+    if !allowed(test, Level::All) {
+        return;
+    }
+    let conf = match image::release("esos-conf") {
+        Ok(conf) if Path::new(DAEMON).exists() && Path::new("/dev/fuse").exists() => conf,
+        Ok(_) => return skip(test, "needs qemu-storage-daemon and /dev/fuse"),
+        Err(why) => return skip(test, &why),
+    };
+    let steps: u64 = std::env::var("ESOS_CUTS").ok().and_then(|n| n.parse().ok()).unwrap_or(12);
+    let temp = tempfile::tempdir_in("/dev/shm").unwrap();
+    let case = Case { dir: temp.path().to_owned(), conf };
+    for name in ["root/etc", "left", "store"] {
+        fs::create_dir_all(case.dir.join(name)).unwrap();
+    }
+    let [disk, log, export, store] = ["disk.img", "log.img", "export", "store"].map(|n| case.dir.join(n));
+    let mut file = File::create(&disk).unwrap();
+    file.set_len(SIZE).unwrap();
+    let ext4 = Ext4Image {
+        label: "esos_conf".into(),
+        uuid: [7; 16],
+        hash_seed: [9; 16],
+        len: SIZE,
+        time: 1_700_000_000,
+    };
+    ext4.write(&mut file).unwrap();
+    drop(file);
+
+    // A store with some history, unrecorded.
+    let mut newest = 0;
+    match Mounted::new(&disk, &store) {
+        Err(why) => return skip(test, &why),
+        Ok(mounted) => {
+            for n in 0..55 {
+                case.change(n);
+                newest = case.conf(mounted.dir, &["sync"])["data"]["generation"].as_u64().unwrap();
+            }
+        }
+    }
+    let before = fs::read(&disk).unwrap();
+    fs::write(&export, b"").unwrap();
+    File::create(&log).unwrap().set_len(1 << 30).unwrap();
+    let recorder = match Recorder::start(&disk, &log, &export) {
+        Ok(recorder) => recorder,
+        Err(why) => return skip(test, &why),
+    };
+    // After so many entries of the log that generation was said to be on the stick; pruning says nothing new.
+    let mut said: BTreeMap<u64, u64> = BTreeMap::from([(0, newest)]);
+    {
+        let mounted = match Mounted::new(&export, &store) {
+            Ok(mounted) => mounted,
+            Err(why) => return skip(test, &why),
+        };
+        for n in 0..steps {
+            if n % 4 == 3 {
+                let pruned = case.conf(mounted.dir, &["prune"]);
+                println!("{} dropped", pruned["data"]["dropped"].as_array().unwrap().len());
+                continue;
+            }
+            case.change(1000 + n);
+            newest = case.conf(mounted.dir, &["sync"])["data"]["generation"].as_u64().unwrap();
+            said.insert(entries(&log), newest);
+        }
+    }
+    drop(recorder);
+
+    let ops = read_log(&log);
+    let flushes = ops.iter().filter(|(_, op)| matches!(op, Op::Flush)).count();
+    println!("{} writes, {flushes} flushes, {steps} steps", ops.len() - flushes);
+    let (mut image, mut sure) = (before.clone(), before);
+    let (mut random, mut points, mut lost) = (Random(1), 0u32, Vec::new());
+    let mut pending: Vec<&Op> = Vec::new();
+    // `entry`: what had been said before it must be there.
+    let mut check = |bytes: &[u8], entry: u64, what: &str| {
+        points += 1;
+        let least = said.range(..=entry).next_back().map_or(0, |(_, id)| *id);
+        match case.whole(bytes) {
+            Ok(whole) => {
+                let found = whole.last().copied().unwrap_or(0);
+                if found < least || found > least + 1 {
+                    lost.push(format!("{what} {entry}: @{found} where @{least} was said"));
+                }
+            }
+            Err(why) => lost.push(format!("{what} {entry}: {why}")),
+        }
+    };
+    for (entry, op) in &ops {
+        put(&mut image, op);
+        if !matches!(op, Op::Flush) {
+            pending.push(op);
+            check(&image, *entry, "after entry");
+            continue;
+        }
+        // Before a flush ends anything since the last one may have reached the medium, in any order.
+        let rounds = if pending.len() > 1 { 20 } else { 0 };
+        for _ in 0..rounds {
+            let mut some = sure.clone();
+            pending.iter().filter(|_| random.next() & 1 == 1).for_each(|op| put(&mut some, op));
+            check(&some, entry.saturating_sub(1), "some of what came before entry");
+        }
+        pending.clear();
+        sure.clone_from(&image);
+    }
+    let least = *said.values().next_back().unwrap();
+    assert_eq!(case.whole(&image).unwrap().last(), Some(&least), "all of it");
+    println!("{points} crash points, {} lost", lost.len());
+    assert!(lost.is_empty(), "{lost:#?}");
+}
