@@ -1,5 +1,6 @@
 //! A directory of this machine.
-use crate::{AttrError, AttrOp, AttrTree, Entry, Kind, Look, join};
+use crate::tree::join;
+use crate::{AttrError, AttrOp, AttrTree, Entry, Kind, Look};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
