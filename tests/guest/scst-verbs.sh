@@ -51,7 +51,7 @@ ends 'lip of an iSCSI target' 1 esos-scst lip iscsi/iqn.2026-11.org.example:t1
 holds 'set-state' esos-scst alua set-state dg1 remote nonoptimized
 is 'the state' "$(head -n 1 $tree/device_groups/dg1/target_groups/remote/state)" nonoptimized
 holds 'the file has it' grep -q nonoptimized /etc/scst.conf
-ends 'a state that is none' 5 esos-scst alua set-state dg1 remote sleepy
+ends 'a state that is none' 2 esos-scst alua set-state dg1 remote sleepy
 
 # sessions --watch
 echo 1 >$tree/measure_latency

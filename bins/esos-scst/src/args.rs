@@ -260,6 +260,7 @@ pub(crate) enum AluaVerb {
         /// The target group
         target_group: String,
         /// active, nonoptimized, standby, unavailable, offline or transitioning
+        #[arg(value_parser = ["active", "nonoptimized", "standby", "unavailable", "offline", "transitioning"])]
         state: String,
         #[command(flatten)]
         how: How,

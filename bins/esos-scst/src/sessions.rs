@@ -41,6 +41,7 @@ struct Rate {
 struct Latency {
     count: u64,
     average_us: f64,
+    /// The longest that a command was in one state.
     worst_us: f64,
 }
 
@@ -78,25 +79,33 @@ fn rows(live: &Live) -> Vec<Row> {
     rows
 }
 
-/// `latency/` of a session: one file for each direction and size, with a line for each state a command
-/// passes: `state count min max avg stddev`. The whole way is the last line.
+/// `latency/` of a session: one file for each direction and size.
 fn latency(tree: &dyn AttrTree, row: &Row) -> Option<Latency> {
     let dir = format!("targets/{}/{}/sessions/{}/latency", row.driver, row.target, row.session);
+    let files = tree.list(&dir).ok()?.into_iter();
+    let texts = files.map(|entry| tree.read(&format!("{dir}/{}", entry.name)).unwrap_or_default());
+    summed(texts)
+}
+
+/// A heading, then a line for each state that a command passes, `STATE count min max avg stddev us`, and one
+/// for its whole way, `total count - - avg stddev us` (SCST 3.11). Only how long a state took has a maximum.
+fn summed(texts: impl Iterator<Item = String>) -> Option<Latency> {
     let mut all = Latency::default();
-    let mut total = 0.0;
-    for entry in tree.list(&dir).ok()? {
-        let text = tree.read(&format!("{dir}/{}", entry.name)).unwrap_or_default();
-        let last = text.lines().skip(1).last().map(|l| l.split_whitespace().collect::<Vec<_>>());
-        let Some([.., count, _, max, avg, _]) = last.as_deref() else { continue };
-        let (Ok(count), Ok(max), Ok(avg)) = (count.parse::<u64>(), max.parse::<f64>(), avg.parse::<f64>())
-        else {
-            continue;
-        };
-        all.count = all.count.saturating_add(count);
-        all.worst_us = all.worst_us.max(max);
-        total += avg * count as f64;
+    let mut time = 0.0;
+    for text in texts {
+        for line in text.lines().skip(1) {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let [state, count, _, max, average, ..] = words.as_slice() else { continue };
+            if let ("total", Ok(count), Ok(average)) = (*state, count.parse::<u64>(), average.parse::<f64>())
+            {
+                all.count = all.count.saturating_add(count);
+                time += average * count as f64;
+            } else if let Ok(max) = max.parse::<f64>() {
+                all.worst_us = all.worst_us.max(max);
+            }
+        }
     }
-    all.average_us = if all.count > 0 { total / all.count as f64 } else { 0.0 };
+    all.average_us = if all.count > 0 { time / all.count as f64 } else { 0.0 };
     (all.count > 0).then_some(all)
 }
 
@@ -189,4 +198,23 @@ fn show(ui: &mut Ui, rows: &[Row]) -> Result<(), Failure> {
         }
         human.table(&table);
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn latency_as_the_kernel_prints_it() {
+        // Seen with SCST 3.11 on 6.12.118.
+        let writes = "state count min max avg stddev\nPARSE 64 1.6 16.9 4.9 3.9 us\n\
+                      XMIT_WAIT 64 51.3 16789.9 783.6 2850.8 us\ntotal 64 - - 2397.6 21541.8 us\n";
+        let reads =
+            "state count min max avg stddev\nPARSE 16 1.6 24.5 9.7 7.5 us\ntotal 16 - - 400.0 1.0 us\n";
+        let none = "state count min max avg stddev\n";
+        let all = summed([writes, none, reads].into_iter().map(str::to_owned)).unwrap();
+        assert_eq!((all.count, all.worst_us), (80, 16789.9));
+        assert!((all.average_us - 1998.08).abs() < 0.01, "{}", all.average_us);
+        assert!(summed([none.to_owned()].into_iter()).is_none());
+    }
 }
