@@ -139,6 +139,12 @@ fn watch(ui: &mut Ui) -> Result<Exit, Failure> {
     let mut before: BTreeSet<String> = BTreeSet::new();
     loop {
         let wanted = wanted().unwrap_or_default();
+        // Without a configuration nothing is pending, and the tree need not be read for it.
+        if wanted.is_empty() {
+            before.clear();
+            HostClock.sleep(IDLE);
+            continue;
+        }
         // SCST is not loaded, or goes at this moment.
         let Ok(now) = pending(ui, &wanted) else {
             before.clear();
