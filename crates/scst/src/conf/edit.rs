@@ -4,7 +4,7 @@ use super::document::Document;
 use super::quote::{Unrepresentable, quote};
 use super::tree::{Block, Statement};
 use crate::path::ObjectPath;
-use esos_diag::Span;
+use esos_diag::{Diagnostic, Severity, Span};
 
 /// Why an edit was not made; the document is as it was.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -101,8 +101,10 @@ impl Document {
         for depth in 0..sections.len() {
             let headers: Vec<&str> =
                 sections.iter().take(depth.saturating_add(1)).map(String::as_str).collect();
-            if !matches!(document.section(&headers), Err(EditError::NoSection { .. })) {
-                continue;
+            match document.section(&headers) {
+                Ok(_) => continue,
+                Err(EditError::NoSection { .. }) => {}
+                Err(e) => return Err(e),
             }
             let (outer, header) = headers.split_at(depth);
             let mut words: Vec<&str> = header.iter().flat_map(|h| h.split(' ')).collect();
@@ -153,7 +155,9 @@ impl Document {
 
     /// The section of a path: its statement (none for the top level) and its block (none for a leaf).
     fn section(&self, path: &[&str]) -> Result<(Option<&Statement>, Option<&Block>), EditError> {
-        if self.has_errors() {
+        // A file that configures nothing yet is where the first object goes.
+        let broken = |d: &&Diagnostic| d.severity == Severity::Error && d.code != "scst-conf::empty";
+        if self.diagnostics().iter().any(|d| broken(&d)) {
             return Err(EditError::Broken { origin: self.origin().to_owned() });
         }
         let mut found = (None, Some(self.root()));
@@ -213,5 +217,30 @@ impl Document {
         let before = text.get(..span.start).unwrap_or("");
         let after = text.get(span.end..).unwrap_or("");
         Self::parse(self.origin(), format!("{before}{replacement}{after}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_object_goes_into_an_empty_file() {
+        let object = |text: &str, path: &str, device: Option<&str>, pairs: &[(&str, &str)]| {
+            let pairs: Vec<(String, String)> =
+                pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+            Document::parse("t", text).with_object(&path.parse().unwrap(), device, &pairs)
+        };
+        for text in ["", "# nothing yet\n"] {
+            let made = object(text, "dev/vdisk_nullio/n", None, &[("size_mb", "64")]).unwrap();
+            assert!(!made.has_errors() && made.text().starts_with(text), "{}", made.text());
+            assert_eq!(made.config().handlers.values().map(|h| h.devices.len()).sum::<usize>(), 1);
+            let made = object(text, "iscsi/t/lun/0", Some("n"), &[]).unwrap();
+            assert_eq!(made.config().drivers.values().map(|d| d.targets.len()).sum::<usize>(), 1);
+            let made = object(text, "scst", None, &[("setup_id", "5")]).unwrap();
+            assert!(made.config().attributes.get("setup_id").is_some());
+        }
+        let broken = object("HANDLER h {\n", "dev/h/n", None, &[]).unwrap_err();
+        assert!(matches!(broken, EditError::Broken { .. }), "{broken}");
     }
 }
