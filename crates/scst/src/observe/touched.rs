@@ -7,7 +7,7 @@ use crate::live::{Live, LiveAttr, LiveAttrs, LiveDevice, LiveGroup, LiveLun, Liv
 use crate::model::Config;
 use crate::name::{AluaGroupName, DeviceName, DriverName, GroupName, HandlerName, InitiatorName, TargetName};
 use crate::path::ObjectPath;
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, Operation, Plan};
 use esos_sysfs::{AttrError, AttrTree, Kind};
 use esos_units::Lun;
 use std::collections::BTreeSet;
@@ -27,7 +27,7 @@ pub(crate) fn observe_touched(
     for op in &planned.operations {
         // A path that is none is none of ours: all is read.
         let Ok(path) = op.path.parse::<ObjectPath>() else { return super::observe(tree) };
-        again.object(&path, op.attribute.as_deref())?;
+        again.object(&path, op)?;
     }
     let devices = |path: &str| matches!(path.parse(), Ok(ObjectPath::Device(..)));
     if planned.operations.iter().any(|o| o.action != Action::Change && devices(&o.path)) {
@@ -58,7 +58,8 @@ fn base(name: &str) -> &str {
 }
 
 impl Again<'_> {
-    fn object(&mut self, path: &ObjectPath, attribute: Option<&str>) -> Result<(), ObserveError> {
+    fn object(&mut self, path: &ObjectPath, op: &Operation) -> Result<(), ObserveError> {
+        let attribute = op.attribute.as_deref();
         match (path, attribute) {
             (ObjectPath::Scst, Some(name)) => {
                 let mut attributes = std::mem::take(&mut self.live.attributes);
@@ -80,7 +81,7 @@ impl Again<'_> {
             (ObjectPath::Target(driver, target), _) => self.target(driver, target, attribute)?,
             (ObjectPath::Group(driver, target, group), _) => self.group(driver, target, group, attribute)?,
             (ObjectPath::Lun { driver, target, group, lun }, _) => {
-                self.lun(driver, target, group.as_ref(), *lun)?;
+                self.lun(driver, target, group.as_ref(), *lun, op.action == Action::Add)?;
             }
             (ObjectPath::Initiator(driver, target, group, _), _) => {
                 let dir = format!("targets/{driver}/{target}/ini_groups/{group}");
@@ -282,6 +283,7 @@ impl Again<'_> {
         target: &TargetName,
         group: Option<&GroupName>,
         lun: Lun,
+        made: bool,
     ) -> Result<(), ObserveError> {
         let place = group.map_or_else(String::new, |g| format!("/ini_groups/{g}"));
         let dir = format!("targets/{driver}/{target}{place}/luns/{lun}");
@@ -291,8 +293,16 @@ impl Again<'_> {
         let found = match there(self.scan.tree.read_link(&join(&dir, "device")))? {
             Some(link) => {
                 let device = Scan::name(&dir, last(&link))?;
+                let wanted = self.wanted.drivers.get(driver).and_then(|d| d.targets.get(target));
+                let wanted = match group {
+                    Some(group) => wanted.and_then(|t| t.groups.get(group)).map(|g| &g.luns),
+                    None => wanted.map(|t| &t.luns),
+                };
+                let named = wanted.and_then(|l| l.get(&lun)).is_some_and(|l| !l.attributes.is_empty());
                 let mut attributes = LiveAttrs::new();
-                self.add(&mut attributes, &dir, &BTreeSet::from(["read_only"]))?;
+                if named || !made {
+                    self.add(&mut attributes, &dir, &BTreeSet::from(["read_only"]))?;
+                }
                 Some(LiveLun { device, attributes })
             }
             None => None,
