@@ -3,7 +3,7 @@
 use esos_tests::scst::{self, CONF, INITIATOR, TARGET, failures, nothing_to_do, told};
 use esos_tests::{Level, allowed, image, scst_conf};
 use esos_units::Bytes;
-use esos_vm::{Bus, Disk, Firmware, Guest, Keep, Machine};
+use esos_vm::{Bus, Disk, Firmware, Guest, Keep, Machine, Net};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -23,9 +23,9 @@ fn machine(image: &Path, dir: &Path) -> Machine {
     Machine::new("scst").memory(Bytes::gib(3)).disk(stick).disk(disk("block")).disk(disk("late").absent())
 }
 
-fn up(image: &Path, dir: &Path) -> Guest {
+fn up(image: &Path, machine: Machine) -> Guest {
     let boot = image::boot(image, Firmware::Bios, Bus::Virtio);
-    let guest = image::up(machine(image, dir), &boot).unwrap();
+    let guest = image::up(machine, &boot).unwrap();
     // The kernel's messages cost more than what they tell of: a serial line is slow.
     told(&guest, "dmesg -n 1; lsmod | grep -q ^iscsi_scst", MINUTE).unwrap();
     guest
@@ -79,7 +79,7 @@ fn a_box_serves_through_scst() {
     let image = scst::built(&debs).unwrap();
     let _turn = image::turn();
     let dir = tempfile::tempdir().unwrap();
-    let guest = up(&image, dir.path());
+    let guest = up(&image, machine(&image, dir.path()));
     println!("kernel {}", told(&guest, "uname -r", MINUTE).unwrap());
     files(&guest);
     guest.write_file("/root/t.conf", CONF.as_bytes()).unwrap();
@@ -101,6 +101,25 @@ fn a_box_serves_through_scst() {
     late(&guest);
     verbs(&guest, dir.path());
     power_cut(guest, &image, dir.path());
+}
+
+/// A LUN by iSER and one by SRP, over software RDMA.
+#[test]
+fn a_box_serves_over_rdma() {
+    let test = "a_box_serves_over_rdma";
+    if !allowed(test, Level::All) {
+        return;
+    }
+    let Some(debs) = scst::packages(test).unwrap() else { return };
+    let image = scst::built(&debs).unwrap();
+    let _turn = image::turn();
+    let dir = tempfile::tempdir().unwrap();
+    let net = Net::User { forward: Vec::new(), closed: true };
+    let guest = up(&image, machine(&image, dir.path()).net(net));
+    guest.write_file("/root/rdma.sh", include_bytes!("../guest/scst-rdma.sh")).unwrap();
+    let said = told(&guest, "sh /root/rdma.sh", MINUTE * 10).unwrap();
+    println!("kernel {}\n{said}", told(&guest, "uname -r", MINUTE).unwrap());
+    assert!(said.contains("iSER: equal") && said.contains("SRP: equal"), "{said}");
 }
 
 /// The simulator's own suite, on the kernel.
@@ -145,7 +164,7 @@ fn power_cut(guest: Guest, image: &Path, dir: &Path) {
         panic!("{why}\n{}", guest.run(facts).unwrap().text());
     }
     guest.cut_power();
-    let guest = up(image, dir);
+    let guest = up(image, machine(image, dir));
     let served = inquiry(&guest, INITIATOR, "0123456789ab", 2);
     assert!(served.is_ok(), "{served:?}");
     let order = told(&guest, "cut -f2-5 /run/esos/services", MINUTE).unwrap();
@@ -168,7 +187,7 @@ fn scst_like_its_peers() {
     let _turn = image::turn();
     let dir = tempfile::tempdir().unwrap();
     let floor = scst::floor(dir.path()).unwrap();
-    let guest = up(&image, dir.path());
+    let guest = up(&image, machine(&image, dir.path()));
     files(&guest);
     guest.write_file("/root/scstadmin.pl", &perl).unwrap();
     guest.write_file("/root/scst_floor", &floor).unwrap();
