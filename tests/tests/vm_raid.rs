@@ -191,7 +191,7 @@ fn served(b: &Box<'_>) {
     served("create --level 1 --name x vdb vdc", "0");
     served(&format!("delete {under}"), "1");
     served("create --level 1 --name x vdd vde", "1");
-    served("create --level 1 --name x vde vdf", "2");
+    served("create --level 1 --name x vdf vde", "2");
     let nothing = "echo '# nothing' >/root/e.conf; esos-scst apply /root/e.conf --allow-empty --prune --allow-disruptive --yes --no-persist";
     println!("{}", b.sh(nothing));
     b.sh("umount /mnt/f; wipefs -qa /dev/vdf; vgremove -qq -f vg1; pvremove -qq /dev/md/under");
