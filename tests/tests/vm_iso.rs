@@ -1,6 +1,6 @@
 //! The ISO: as a disc and as a stick, by both firmwares, to the login of the live system; and a disk that the
 //! installer entry made, which starts by itself.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 use esos_tests::image::{self, LIMIT};
 use esos_tests::{Level, allowed, skip};
 use esos_units::Bytes;
