@@ -19,7 +19,6 @@ mod quote;
 mod tree;
 mod values;
 
-#[cfg(feature = "store")]
 pub(crate) use context::is_multiple;
 pub use document::Document;
 pub use edit::EditError;
