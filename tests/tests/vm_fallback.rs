@@ -134,9 +134,9 @@ fn fails(guest: &Guest, what: &str, sign: &str, version: &str) -> String {
     let took = guest.elapsed().saturating_sub(began);
     let text = guest.console().since(from);
     println!("{what}: back on {version} after {took:.0?}");
-    // GRUB tried it three times. On a busy host an emulated kernel can panic before it comes to the point.
+    // GRUB tried it three times, and each time it failed in this way.
     assert_eq!(text.matches("ESOS: SECONDARY, prod esos.attempt=").count(), 3, "{what}: {text}");
-    assert!(text.contains(sign), "{what}: {text}");
+    assert_eq!(text.matches(sign).count(), 3, "{what}: {text}");
     text
 }
 
@@ -185,7 +185,7 @@ fn every_way_to_fail_ends_on_the_old_system_and_a_good_one_is_kept() {
     let _turn = image::turn();
     let (stick, others) = images.split_first().unwrap();
     let guest = start(stick, others);
-    let first = ready(&guest, Mark::default(), "1.0");
+    ready(&guest, Mark::default(), "1.0");
     println!("1.0 up after {:.0?}", guest.elapsed());
     // It is like no other stick from now on.
     let identity = slots(&guest)["stick"].as_str().unwrap().to_owned();
@@ -213,11 +213,9 @@ fn every_way_to_fail_ends_on_the_old_system_and_a_good_one_is_kept() {
     }
 
     // Power goes in the middle of the writing.
-    let from = guest.console().mark();
     guest.console().send("esos-image upgrade /dev/vdd --accept-unsigned 3.0 >/dev/null 2>&1 &\n").unwrap();
     let empty = || ask(&guest, "esos-image slots | grep -c '^SECONDARY.*none'").unwrap().trim() == "1";
     assert!(image::eventually("the slot is marked empty", Duration::from_secs(120), empty).is_ok());
-    let _ = (from, first);
     guest.cut_power();
     let guest = start(stick, others);
     ready(&guest, Mark::default(), "1.0");
