@@ -147,16 +147,20 @@ fn every_change_of_every_tool_is_told_as_it_went() {
     let rows = table::all();
     let next = AtomicUsize::new(0);
     let base = esos_exec_dir();
+    // All programs are there before the first is started: a child that is forked while one is still open for
+    // writing would keep it from being executed (ETXTBSY).
+    let dirs: Vec<_> = (0..8).map(|worker| base.join(worker.to_string())).collect();
+    for dir in &dirs {
+        std::fs::create_dir_all(dir).unwrap();
+        std::fs::write(dir.join("tool"), STUB).unwrap();
+        std::fs::set_permissions(dir.join("tool"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
     std::thread::scope(|scope| {
-        for worker in 0..8 {
-            let (rows, next, base) = (&rows, &next, &base);
+        for dir in &dirs {
+            let (rows, next) = (&rows, &next);
             scope.spawn(move || {
-                let dir = base.join(worker.to_string());
-                std::fs::create_dir_all(&dir).unwrap();
-                std::fs::write(dir.join("tool"), STUB).unwrap();
-                std::fs::set_permissions(dir.join("tool"), std::fs::Permissions::from_mode(0o755)).unwrap();
                 while let Some(row) = rows.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    one(&dir, row);
+                    one(dir, row);
                 }
             });
         }

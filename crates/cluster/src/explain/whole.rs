@@ -131,8 +131,7 @@ impl Case<'_> {
                 false,
             ));
         }
-        let loose = self.instances().into_iter().find(|r| !r.managed && !r.blocked)?;
-        let _ = loose;
+        self.instances().into_iter().find(|r| !r.managed && !r.blocked)?;
         Some(self.answer(
             "it is unmanaged: Pacemaker does not act on it".to_owned(),
             self.c.last_change.clone(),

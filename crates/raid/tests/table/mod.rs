@@ -256,7 +256,7 @@ fn megacli() -> Vec<Row> {
         (m, c, Change::ForeignScan, "megacli/foreign-config-scan", &["-CfgForeign|-Scan|-a0|-NoLog"]),
         (m, c, Change::ForeignImport, grammar, &["-CfgForeign|-Import|-a0|-NoLog"]),
         (m, c, Change::ForeignClear, "megacli/action-foreign-clear", &["-CfgForeign|-Clear|-a0|-NoLog"]),
-        (m, c, rate(60), "doc: -AdpSetProp RebuildRate -val", &["-AdpSetProp|RebuildRate|-60|-a0|-NoLog"]),
+        (m, c, rate(60), grammar, &["-AdpSetProp|RebuildRate|-60|-a0|-NoLog"]),
         (m, c, set("CacheFlushInterval", "4"), grammar, &["-AdpSetProp|CacheFlushInterval|-4|-a0|-NoLog"]),
     ]
 }
