@@ -53,11 +53,11 @@ pub fn unpacked(name: &str, packages: Names<'_>, whole: impl Fn(&Path) -> bool) 
     if whole(&dir) {
         return Ok(dir);
     }
-    fetch(&dir, packages).map_err(|error| format!("packages through apt: {error}"))?;
+    fetch(&dir, packages, &whole).map_err(|error| format!("packages through apt: {error}"))?;
     if whole(&dir) { Ok(dir) } else { Err(format!("the packages do not hold what {name} needs")) }
 }
 
-fn fetch(dir: &Path, packages: Names<'_>) -> io::Result<()> {
+fn fetch(dir: &Path, packages: Names<'_>, whole: &dyn Fn(&Path) -> bool) -> io::Result<()> {
     let cache = cache();
     fs::create_dir_all(&cache)?;
     let work = tempfile::Builder::new().prefix("fetch-").tempdir_in(&cache)?;
@@ -72,7 +72,12 @@ fn fetch(dir: &Path, packages: Names<'_>) -> io::Result<()> {
     }
     match fs::rename(&tree, dir) {
         // Another test was faster.
-        Err(_) if dir.is_dir() => Ok(()),
+        Err(_) if whole(dir) => Ok(()),
+        // What stands there is of an older list of packages.
+        Err(_) if dir.is_dir() => {
+            fs::rename(dir, work.path().join("older"))?;
+            fs::rename(&tree, dir)
+        }
         result => result,
     }
 }

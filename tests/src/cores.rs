@@ -1,6 +1,7 @@
 //! Cores of real kernels: by QEMU's monitor out of a running guest, and by a crash kernel in it. The guest
 //! has every kind of page that a dump leaves out.
 use crate::apt;
+use crate::busybox::busybox;
 use crate::cpio::Cpio;
 use crate::kernel::Kernel;
 use crate::tiny::LIMIT;
@@ -218,8 +219,7 @@ fn by_monitor(guest: &Guest, target: &Path) -> Result<(), Box<dyn Error>> {
 }
 
 fn initramfs(kernel: &Kernel, with_kexec: bool) -> Result<Vec<u8>, Box<dyn Error>> {
-    let busybox = ["/bin/busybox", "/usr/bin/busybox"].iter().find_map(|path| fs::read(path).ok());
-    let busybox = busybox.ok_or("BusyBox is not installed (Debian: busybox-static)")?;
+    let busybox = busybox()?;
     let mut archive = Cpio::default();
     for dir in ["bin", "sbin", "modules", "dev"] {
         archive.directory(dir);

@@ -14,11 +14,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// GRUB's packages, and what `grub-mkimage` and our own programs are linked with.
-const GRUB: [&str; 10] = [
+const GRUB: [&str; 11] = [
     "grub-common",
     "grub-pc-bin",
     "grub-efi-amd64-bin",
     "libc6",
+    "libcap2",
     "libgcc-s1",
     "liblzma5",
     "libdevmapper1.02.1",
@@ -33,7 +34,7 @@ const GRUB: [&str; 10] = [
 /// In words, where the packages cannot be had.
 pub fn grub_tools() -> Result<PathBuf, String> {
     let names = || Ok(GRUB.map(str::to_owned).to_vec());
-    let needed = ["usr/bin/grub-mkimage", "usr/share/doc/libgcc-s1"];
+    let needed = ["usr/bin/grub-mkimage", "usr/share/doc/libgcc-s1", "usr/share/doc/libcap2"];
     apt::unpacked("tools", &names, |dir| needed.iter().all(|path| dir.join(path).symlink_metadata().is_ok()))
 }
 

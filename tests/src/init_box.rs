@@ -1,5 +1,6 @@
 //! Disk images whose slots hold a real kernel, `esos-init` and a root of BusyBox alone: the whole boot,
 //! small enough to be tried often.
+use crate::busybox::busybox;
 use crate::disk::{boot_loader, grub_tools};
 use crate::{image, kernel};
 use esos_bootimg::disk::Seed;
@@ -89,8 +90,7 @@ impl Slot {
         let version = content.version;
         let words = |error: &dyn Error| error.to_string();
         let init = fs::read(image::release("esos-init")?).map_err(|e| words(&e))?;
-        let busybox = ["/bin/busybox", "/usr/bin/busybox"].iter().find_map(|path| fs::read(path).ok());
-        let busybox = busybox.ok_or("BusyBox is not installed (Debian: busybox-static)")?;
+        let busybox = busybox()?;
         let root = || -> Result<_, Box<dyn Error>> {
             let mut builder = RootBuilder::new(Options::new(1_700_000_000));
             for dir in ["bin", "sbin", "dev", "proc", "sys", "run", "etc", "mnt"] {

@@ -1,10 +1,10 @@
 //! A Debian kernel with its modules, for guests that need no image.
 use crate::apt;
+use esos_bootimg::kernel::decompress;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// An unpacked kernel package.
 #[derive(Debug, Clone)]
@@ -84,10 +84,8 @@ impl Kernel {
             }
             return Err(io::Error::other(format!("no module {name}")));
         };
-        let bytes = match path.extension().and_then(|e| e.to_str()) {
-            Some("xz") => Command::new("xz").args(["-dc".as_ref(), path.as_os_str()]).output()?.stdout,
-            _ => fs::read(path)?,
-        };
+        let bytes = fs::read(path)?;
+        let bytes = decompress(&path.to_string_lossy(), &bytes).map_err(io::Error::other)?.into_owned();
         for needed in needs(&bytes) {
             self.add(&needed, files, order)?;
         }

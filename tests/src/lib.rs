@@ -10,6 +10,7 @@
 //! assert!("all".parse::<Level>().unwrap() > "ci".parse().unwrap());
 //! ```
 pub mod apt;
+pub mod busybox;
 pub mod cores;
 pub mod cpio;
 pub mod disk;

@@ -1,5 +1,6 @@
 //! A set of packages that tests make themselves, with everything that is special about packages: enough
 //! for an image that boots. Only kernel, modules, GRUB and BusyBox are real, out of this host's packages.
+use crate::busybox::busybox;
 use crate::disk::grub_tools;
 use crate::kernel::{self, Kernel};
 use esos_bootimg::deb::{DebWriter, Entry, Kind, TreePath};
@@ -104,12 +105,7 @@ impl Sources {
     /// # Errors
     /// In words, where this host does not have them and apt cannot fetch them.
     pub fn find() -> Result<Self, String> {
-        let busybox = ["/bin/busybox", "/usr/bin/busybox"].iter().find_map(|path| fs::read(path).ok());
-        Ok(Self {
-            kernel: kernel::find()?,
-            grub: grub_tools()?,
-            busybox: busybox.ok_or("BusyBox is not installed (Debian: busybox-static)")?,
-        })
+        Ok(Self { kernel: kernel::find()?, grub: grub_tools()?, busybox: busybox()? })
     }
 
     /// Writes the packages into a directory.

@@ -1,4 +1,5 @@
 //! Tiny guests: a Debian kernel and BusyBox in an initramfs, a shell on the console.
+use crate::busybox::busybox;
 use crate::cpio::Cpio;
 use crate::kernel::{self, Kernel};
 use esos_units::Bytes;
@@ -50,11 +51,10 @@ impl Tiny {
     /// Makes the initramfs.
     ///
     /// # Errors
-    /// In words, where this host lacks the kernel package or a static BusyBox.
+    /// In words, where this host has no kernel package or BusyBox and apt cannot fetch them.
     pub fn new() -> Result<Self, String> {
         let kernel = kernel::find()?;
-        let busybox = ["/bin/busybox", "/usr/bin/busybox"].iter().find_map(|path| fs::read(path).ok());
-        let busybox = busybox.ok_or("BusyBox is not installed (Debian: busybox-static)")?;
+        let busybox = busybox()?;
         let words = |error: std::io::Error| error.to_string();
         let mut archive = Cpio::default();
         for dir in ["bin", "modules", "dev"] {
