@@ -17,6 +17,8 @@ mod deb;
 mod disk;
 #[path = "errors/dkms.rs"]
 mod dkms;
+#[path = "errors/hostile.rs"]
+mod hostile;
 #[path = "errors/kernel.rs"]
 mod kernel;
 #[path = "errors/root.rs"]

@@ -16,6 +16,7 @@ use esos_exec::{Cmd, ExecError, Exit, Output, Runner};
 use esos_fetch::{HostFetch, Location, Store};
 use esos_hostfs::{HostClock, HostFiles};
 use esos_units::Bytes;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -90,9 +91,11 @@ fn deb(name: &str, files: &[(&str, Vec<u8>)]) -> Vec<u8> {
 }
 
 /// What a build is made of; what a case changes.
-struct Case {
+pub(crate) struct Case {
     packages: Packages,
-    include: &'static str,
+    /// Further ones, whatever their bytes are.
+    pub(crate) whole: Vec<(&'static str, Vec<u8>)>,
+    pub(crate) include: &'static str,
     load: &'static str,
     tools: Tools,
     init: Vec<u8>,
@@ -112,6 +115,7 @@ impl Default for Case {
         packages.push(("linux-image", kernel("6.1-test")));
         Self {
             packages,
+            whole: Vec::new(),
             include: "\"linux-image\", \"libc6\"",
             load: "",
             tools: Tools::default(),
@@ -129,13 +133,16 @@ impl Default for Case {
 }
 
 impl Case {
-    fn build(self) -> Result<Built, BuildError> {
+    pub(crate) fn build(self) -> Result<Built, BuildError> {
         let dir = tempfile::tempdir().unwrap();
         let debs = dir.path().join("debs");
         fs::create_dir(&debs).unwrap();
         if self.offline_mirror {
             for (name, files) in &self.packages {
                 fs::write(debs.join(format!("{name}.deb")), deb(name, files)).unwrap();
+            }
+            for (name, bytes) in &self.whole {
+                fs::write(debs.join(format!("{name}.deb")), bytes).unwrap();
             }
         }
         let text = format!(
@@ -180,7 +187,14 @@ impl Case {
             fs::write(&path, bytes).unwrap();
             path
         });
-        let out = self.out.unwrap_or_else(|| dir.path().join("out"));
+        let out = self.out.unwrap_or_else(|| {
+            // An image of last time lies there.
+            let out = dir.path().join("out");
+            fs::create_dir(&out).unwrap();
+            fs::write(out.join("esos.img"), b"of last time").unwrap();
+            out
+        });
+        let before = contents(&out);
         let build = Build {
             iso: false,
             manifest: &manifest,
@@ -207,15 +221,20 @@ impl Case {
             secure_boot: false,
         };
         let built = assemble::build(&build, &doors, &Quiet);
-        if built.is_err() && out.is_dir() {
-            let left: Vec<_> = fs::read_dir(&out).unwrap().flatten().map(|e| e.file_name()).collect();
-            assert!(left.is_empty(), "a failed build left {left:?}");
+        if built.is_err() {
+            assert_eq!(contents(&out), before, "a failed build changed its output directory");
         }
         built
     }
 }
 
-fn with(change: impl FnOnce(&mut Case)) -> Result<Built, BuildError> {
+/// Names and contents of what lies in a directory.
+fn contents(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let all = fs::read_dir(dir).into_iter().flatten().flatten().map(|e| e.path());
+    all.map(|path| (path.clone(), fs::read(path).unwrap_or_default())).collect()
+}
+
+pub(crate) fn with(change: impl FnOnce(&mut Case)) -> Result<Built, BuildError> {
     let mut case = Case::default();
     change(&mut case);
     case.build()
