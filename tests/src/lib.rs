@@ -13,6 +13,7 @@ pub mod apt;
 pub mod busybox;
 pub mod cores;
 pub mod cpio;
+pub mod damage;
 pub mod disk;
 pub mod image;
 pub mod init_box;

@@ -3,7 +3,7 @@ use esos_bootimg::disk::fat::Fat;
 use esos_bootimg::disk::gpt::{Copy, Table};
 use esos_bootimg::disk::{Region, read_records, state};
 use esos_layout::part;
-use esos_layout::state::{CONTROL_FILES, SECTOR};
+use esos_layout::state::{CONTROL_FILES, Control};
 use std::error::Error;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -36,13 +36,22 @@ pub fn with_secondary(image: &Path, second: &Path, to: &Path) -> Result<(), Box<
     source.seek(SeekFrom::Start(start))?;
     copy_data(&mut source.take(length), &mut disk, target)?;
 
-    let (boot, length) = place(&table, part::BOOT)?;
-    let records = read_records(&mut Fat::open(Region::new(&mut disk, boot, length))?)?;
-    let control: [u8; SECTOR] = state::fresh(true).encode();
+    set_control(&mut disk, &state::fresh(true))
+}
+
+/// Writes both control records of a stick.
+///
+/// # Errors
+/// In words, where the disk has none.
+pub fn set_control(disk: &mut File, control: &Control) -> Result<(), Box<dyn Error>> {
+    let table = Table::read(&mut *disk, Copy::Primary)?;
+    let (_, boot) = table.find(part::BOOT).ok_or("no EFI system partition")?;
+    let (start, length) = table.extent(boot);
+    let records = read_records(&mut Fat::open(Region::new(&mut *disk, start, length))?)?;
     for (path, extent) in records.places {
         if CONTROL_FILES.iter().any(|name| path == format!("{}/{name}", part::STATE_DIR)) {
-            disk.seek(SeekFrom::Start(boot.saturating_add(extent.start)))?;
-            disk.write_all(&control)?;
+            disk.seek(SeekFrom::Start(start.saturating_add(extent.start)))?;
+            disk.write_all(&control.encode())?;
         }
     }
     Ok(())
