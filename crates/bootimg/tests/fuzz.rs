@@ -4,73 +4,16 @@
 //! `ESOS_FUZZ_SECONDS` says for how long each target runs (default 0.3), `ESOS_FUZZ_SEED` with which
 //! mutations, `ESOS_FUZZ_SEEDS` names a directory of small real packages to begin with.
 #![cfg(test)]
-#![expect(clippy::disallowed_methods, reason = "the harness has a clock, and is told by its environment")]
+#![expect(clippy::disallowed_methods, reason = "seeds are read from where the environment says")]
 use esos_bootimg::archive::release::Release;
 use esos_bootimg::archive::version::{check, compare};
 use esos_bootimg::archive::{Pool, deb822, parse_index, relation, sources};
 use esos_bootimg::deb::{Deb, DebWriter, Limits, tar};
 use std::io::{Cursor, Read};
-use std::time::{Duration, Instant};
 
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % n.max(1) as u64) as usize
-    }
-
-    /// Some mutations of one seed, which may take parts of another.
-    fn mutate(&mut self, seed: &[u8], other: &[u8]) -> Vec<u8> {
-        let mut bytes = seed.to_vec();
-        for _ in 0..=self.below(4) {
-            let at = self.below(bytes.len());
-            let most = 1 << self.below(9);
-            let len = self.below(most);
-            let end = (at + len).min(bytes.len());
-            match self.below(9) {
-                0 if !bytes.is_empty() => bytes[at] ^= 1 << self.below(8),
-                1 if !bytes.is_empty() => {
-                    bytes[at] = [0, 0x7f, 0xff, b'\n', b' ', b'/', b'0', b'9'][self.below(8)];
-                }
-                2 => bytes.truncate(at),
-                3 => drop(bytes.drain(at..end)),
-                4 => {
-                    let part = bytes[at..end].to_vec();
-                    let to = self.below(bytes.len());
-                    bytes.splice(to..to, part);
-                }
-                5 => {
-                    let from = self.below(other.len());
-                    let part = other[from..(from + len).min(other.len())].to_vec();
-                    bytes.splice(at..end, part);
-                }
-                6 => bytes[at..end].fill(b'9'),
-                7 => bytes[at..end].reverse(),
-                _ => drop(bytes.splice(at..at, std::iter::repeat_n(b'7', len))),
-            }
-        }
-        bytes.truncate(1 << 20);
-        bytes
-    }
-}
-
-/// Runs one target and says how often.
 fn fuzz(name: &str, seeds: &[Vec<u8>], target: impl Fn(&[u8])) {
-    let number = |name: &str| std::env::var(name).ok().and_then(|n| n.parse::<f64>().ok());
-    let limit = Duration::from_secs_f64(number("ESOS_FUZZ_SECONDS").unwrap_or(0.3));
-    let mut random = Random(number("ESOS_FUZZ_SEED").unwrap_or(1.0) as u64 | 1);
-    let (start, mut executions) = (Instant::now(), 0u64);
-    seeds.iter().for_each(|seed| target(seed));
-    while start.elapsed() < limit {
-        let (seed, other) = (&seeds[random.below(seeds.len())], &seeds[random.below(seeds.len())]);
-        target(&random.mutate(seed, other));
-        executions += 1;
-    }
-    println!("fuzz {name}: {executions} executions from {} seeds, clean", seeds.len());
-    assert!(executions > 0);
+    let odd: [&[u8]; 6] = [b"7", b"\0", b"\n\n", b"../", b"99999999999", b"\xff\xff"];
+    esos_fixtures::fuzz::run(name, seeds, &odd, target);
 }
 
 /// Small packages: our own, and those of the directory.

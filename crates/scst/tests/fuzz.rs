@@ -3,108 +3,33 @@
 //!
 //! `ESOS_FUZZ_SECONDS` says for how long each target runs (default 0.3), `ESOS_FUZZ_SEED` with which mutations.
 #![cfg(test)]
-#![allow(
-    clippy::disallowed_methods,
-    clippy::print_stdout,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    reason = "the harness has a clock, is told by its environment, and tells"
-)]
+#![expect(clippy::disallowed_methods, reason = "seeds are recordings, which are there")]
 use esos_scst::import::targetcli;
 use esos_scst::{Attr, Command, Config, Document, ObjectPath, Policy, observe, plan};
 use esos_scst_sim::{Environment, Sim};
-use std::time::{Duration, Instant};
 
-struct Random(u64);
+/// Words that a configuration may stumble over.
+const ODD: [&[u8]; 16] = [
+    b"{",
+    b"}",
+    b"\"",
+    b"#",
+    b"\\",
+    b"\n",
+    b"\r\n",
+    b" ",
+    b"\t",
+    b"\0",
+    b"/",
+    b"\xc3\xa4",
+    b"LUN ",
+    b"IncomingUser1 \"a b\"",
+    b"18446744073709551616",
+    b"-1",
+];
 
-impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % n.max(1) as u64) as usize
-    }
-
-    /// Some mutations of one seed, which may take parts of another.
-    fn mutate(&mut self, seed: &[u8], other: &[u8]) -> Vec<u8> {
-        let odd: [&[u8]; 16] = [
-            b"{",
-            b"}",
-            b"\"",
-            b"#",
-            b"\\",
-            b"\n",
-            b"\r\n",
-            b" ",
-            b"\t",
-            b"\0",
-            b"/",
-            b"\xc3\xa4",
-            b"LUN ",
-            b"IncomingUser1 \"a b\"",
-            b"18446744073709551616",
-            b"-1",
-        ];
-        let mut bytes = seed.to_vec();
-        for _ in 0..=self.below(6) {
-            let at = self.below(bytes.len());
-            let most = 1 << self.below(9);
-            let len = self.below(most);
-            let end = (at + len).min(bytes.len());
-            match self.below(8) {
-                0 if !bytes.is_empty() => bytes[at] ^= 1 << self.below(8),
-                1 => drop(bytes.splice(at..at, odd[self.below(odd.len())].iter().copied())),
-                2 => bytes.truncate(at),
-                3 => drop(bytes.drain(at..end)),
-                4 => {
-                    let part = bytes[at..end].to_vec();
-                    let to = self.below(bytes.len());
-                    bytes.splice(to..to, part);
-                }
-                5 => {
-                    let from = self.below(other.len());
-                    let part = other[from..(from + len).min(other.len())].to_vec();
-                    bytes.splice(at..end, part);
-                }
-                6 => bytes[at..end].reverse(),
-                _ => drop(bytes.splice(at..end, odd[self.below(odd.len())].repeat(len / 8 + 1))),
-            }
-        }
-        bytes.truncate(1 << 16);
-        bytes
-    }
-}
-
-/// Runs one target and says how often.
 fn fuzz(name: &str, seeds: &[Vec<u8>], target: impl Fn(&str)) {
-    let number = |name: &str| std::env::var(name).ok().and_then(|n| n.parse::<f64>().ok());
-    let limit = Duration::from_secs_f64(number("ESOS_FUZZ_SECONDS").unwrap_or(0.3));
-    let mut random = Random(number("ESOS_FUZZ_SEED").unwrap_or(1.0) as u64 | 1);
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let (start, mut executions) = (Instant::now(), 0u64);
-    let mut slowest = (Duration::ZERO, String::new());
-    seeds.iter().for_each(|seed| target(&text(seed)));
-    while start.elapsed() < limit {
-        let (seed, other) = (&seeds[random.below(seeds.len())], &seeds[random.below(seeds.len())]);
-        let input = text(&random.mutate(seed, other));
-        let began = Instant::now();
-        // What panics is shown, so that it can become a test.
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| target(&input)));
-        if let Err(why) = outcome {
-            println!("fuzz {name}: fails for {input:?}");
-            std::panic::resume_unwind(why);
-        }
-        if began.elapsed() > slowest.0 {
-            slowest = (began.elapsed(), input);
-        }
-        executions += 1;
-    }
-    let (seeds, took, bytes) = (seeds.len(), slowest.0, slowest.1.len());
-    println!(
-        "fuzz {name}: {executions} executions from {seeds} seeds, clean; slowest {took:?} for {bytes} bytes"
-    );
-    assert!(executions > 0);
+    esos_fixtures::fuzz::run(name, seeds, &ODD, |bytes| target(&String::from_utf8_lossy(bytes)));
 }
 
 /// Files that Perl's program wrote, and some of the forms that it misreads.
