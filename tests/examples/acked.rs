@@ -1,7 +1,8 @@
 //! Writes blocks that name themselves, and finds those that were acknowledged and are not there.
 //!
 //! `write DEVICE SLOTS STAMP [COUNT]` writes one block after the other into a ring of slots, past every cache, and
-//! says `ack SLOT STAMP SUM` when the device has taken it; `put DEVICE SLOT STAMP` writes one; `check DEVICE` reads
+//! says `ack SLOT STAMP SUM` when the device has taken it, and `waited MS` each time a block took longer than any
+//! before it; `put DEVICE SLOT STAMP` writes one; `check DEVICE` reads
 //! such lines and tells each slot whose block is older than what was acknowledged, or is no whole block. Uses
 //! nothing but the standard library, so `rustc` alone builds it.
 #![expect(clippy::print_stdout, reason = "a program of its own, whose output the test reads")]
@@ -10,6 +11,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 const BLOCK: usize = 4096;
 /// `O_DIRECT | O_DSYNC` of Linux on x86-64.
@@ -27,9 +29,16 @@ fn main() -> io::Result<ExitCode> {
             let (slots, first) = (number(&words[3])?.max(1), number(&words[4])?);
             let count = words.get(5).map(number).transpose()?.unwrap_or(u64::MAX);
             let device = open(&words[2])?;
+            let mut longest = Duration::from_secs(1);
             for stamp in first..first.saturating_add(count) {
                 let slot = stamp % slots;
+                let start = Instant::now();
                 put(&device, slot, stamp)?;
+                let took = start.elapsed();
+                if took > longest {
+                    longest = took;
+                    println!("waited {}", took.as_millis());
+                }
                 println!("ack {slot} {stamp} {}", sum(slot, stamp));
                 io::stdout().flush()?;
             }

@@ -15,6 +15,8 @@ pub mod cores;
 pub mod cpio;
 pub mod damage;
 pub mod disk;
+pub mod fencing;
+pub mod ha;
 pub mod image;
 pub mod init_box;
 pub mod kernel;

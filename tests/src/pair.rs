@@ -33,6 +33,9 @@ port = 7789
 targets = { n1 = ["iqn.2026-11.org.example:n1"], n2 = ["iqn.2026-11.org.example:n2"] }
 "#;
 
+/// The card on the segment: the first one.
+const CARD: &str = "card=$(ls /sys/class/net | grep -v '^lo$' | sort -V | head -n 1)";
+
 /// The image of these boxes: `ESOS_DRBD_IMAGE`, or a small one with DRBD's tools, built for this run.
 ///
 /// # Errors
@@ -45,8 +48,7 @@ pub fn built() -> Result<PathBuf, Box<dyn Error>> {
     std::fs::create_dir_all(&out)?;
     let small = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/small.toml");
     let manifest = out.join("drbd.toml");
-    // The initramfs loads `sd_mod`.
-    let text = std::fs::read_to_string(small)?.replace("\"drivers/scsi/\", ", "");
+    let text = std::fs::read_to_string(small)?;
     std::fs::write(&manifest, text.replace("\"pciutils\",", "\"pciutils\", \"drbd-utils\","))?;
     let mut command = Command::new(image::release("esos-image")?);
     command
@@ -80,13 +82,39 @@ fn acked(dir: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
     }
 }
 
+/// What the two boxes are, beyond their segment and their disks.
+#[derive(Debug)]
+pub struct Plan {
+    /// The whole cluster, as an operator writes it down.
+    pub toml: String,
+    /// A network beside the segment.
+    pub net: Option<Net>,
+    /// Memory of a box.
+    pub memory: Bytes,
+    /// What is done on a box each time it has booted; `$card` is its card on the segment.
+    pub set_up: String,
+}
+
+impl Default for Plan {
+    /// DRBD alone. Pacemaker is not there: the test itself cuts power, so its handler says that it has (7).
+    fn default() -> Self {
+        let set_up = "mkdir -p /usr/lib/drbd; for s in crm-fence-peer crm-unfence-peer; do
+            printf '#!/bin/sh\\nexit 7\\n' >/usr/lib/drbd/$s.sh; chmod 755 /usr/lib/drbd/$s.sh; done";
+        Self { toml: TOML.to_owned(), net: None, memory: Bytes::mib(1024), set_up: set_up.to_owned() }
+    }
+}
+
 /// Both boxes; one that lost its power is not there.
 #[derive(Debug)]
 pub struct Pair {
-    dir: tempfile::TempDir,
+    /// Where disks and process numbers lie.
+    pub dir: tempfile::TempDir,
     image: PathBuf,
-    segment: Segment,
-    acked: Vec<u8>,
+    plan: Plan,
+    /// What both boxes hang on.
+    pub segment: Segment,
+    /// `tests/examples/acked.rs` as a static program.
+    pub acked: Vec<u8>,
     guests: [Option<Guest>; 2],
     sealed: [Vec<u8>; 2],
     /// Every line of acknowledgement so far, in the order in which the blocks were written.
@@ -100,11 +128,11 @@ impl Pair {
     ///
     /// # Errors
     /// What went wrong on the way.
-    pub fn new(image: &Path) -> Result<Self, Box<dyn Error>> {
-        let dir = tempfile::tempdir()?;
+    pub fn new(dir: tempfile::TempDir, image: &Path, plan: Plan) -> Result<Self, Box<dyn Error>> {
         let mut pair = Self {
             acked: acked(dir.path())?,
             image: image.to_owned(),
+            plan,
             segment: Segment::new()?,
             guests: [None, None],
             sealed: [Vec::new(), Vec::new()],
@@ -142,24 +170,46 @@ impl Pair {
         told(self.on(n), command, MINUTE * 5)
     }
 
-    fn boot(&self, n: usize) -> Result<Guest, Box<dyn Error>> {
+    /// Whether a box has power.
+    #[must_use]
+    pub fn is_on(&self, n: usize) -> bool {
+        self.guests[n].is_some()
+    }
+
+    /// A machine with the pair's image on its segment.
+    #[must_use]
+    pub fn machine(&self, name: &str) -> Machine {
         let stick = Disk::new(&self.image, Bus::Virtio).id("stick");
-        let stick = stick.keep(Keep::Overlay(self.dir.path().join(format!("stick{n}.qcow2"))));
-        let data = Disk::new(self.data(n), Bus::Virtio).id("data").serial("data").keep(Keep::Write);
-        let machine = Machine::new(format!("n{}", n + 1)).memory(Bytes::mib(1024)).disk(stick).disk(data);
-        let machine = machine.net(Net::Segment(self.segment.clone()));
+        let stick = stick.keep(Keep::Overlay(self.dir.path().join(format!("{name}.qcow2"))));
+        Machine::new(name).disk(stick).net(Net::Segment(self.segment.clone()))
+    }
+
+    /// Boots a box, and gives it its name and its address on the segment.
+    ///
+    /// # Errors
+    /// What went wrong on the way.
+    pub fn up(&self, machine: Machine, name: &str, host: usize) -> Result<Guest, Box<dyn Error>> {
         let guest = image::up(machine, &image::boot(&self.image, Firmware::Bios, Bus::Virtio))?;
-        let name = format!("n{}", n + 1);
-        // Pacemaker is not here: the test itself cuts power, so its handler says that it has (7).
         let set_up = format!(
-            "set -e; dmesg -n 1; echo {name} >/proc/sys/kernel/hostname; card=$(ls /sys/class/net | grep -v '^lo$'); ip link set $card up
-             ip addr flush dev $card; ip addr add 10.77.0.{}/24 dev $card; modprobe drbd; mkdir -p /usr/lib/drbd
-             for s in crm-fence-peer crm-unfence-peer; do printf '#!/bin/sh\\nexit 7\\n' >/usr/lib/drbd/$s.sh; chmod 755 /usr/lib/drbd/$s.sh; done",
-            n + 1
+            "set -e; dmesg -n 1; echo {name} >/proc/sys/kernel/hostname; {CARD}; ip link set $card up
+             ip addr flush dev $card; ip addr add 10.77.0.{host}/24 dev $card"
         );
         told(&guest, &set_up, MINUTE * 3)?;
         guest.write_file("/root/acked", &self.acked)?;
         told(&guest, "chmod 755 /root/acked", MINUTE)?;
+        Ok(guest)
+    }
+
+    fn boot(&self, n: usize) -> Result<Guest, Box<dyn Error>> {
+        let name = format!("n{}", n + 1);
+        let data = Disk::new(self.data(n), Bus::Virtio).id("data").serial("data").keep(Keep::Write);
+        let pid = pid_file(self.dir.path(), n).display().to_string();
+        let mut machine = self.machine(&name).memory(self.plan.memory).disk(data).extra(["-pidfile", &pid]);
+        if let Some(net) = &self.plan.net {
+            machine = machine.net(net.clone());
+        }
+        let guest = self.up(machine, &name, n + 1)?;
+        told(&guest, &format!("set -e; {CARD}; modprobe drbd; {}", self.plan.set_up), MINUTE * 5)?;
         Ok(guest)
     }
 
@@ -168,7 +218,7 @@ impl Pair {
     /// # Errors
     /// What went wrong on the way.
     pub fn make(&mut self) -> Result<(), Box<dyn Error>> {
-        self.on(0).write_file("/root/pair.toml", TOML.as_bytes())?;
+        self.on(0).write_file("/root/pair.toml", self.plan.toml.as_bytes())?;
         self.sh(0, "esos-cluster init /root/pair.toml --out /root/sealed")?;
         for n in 0..2 {
             self.sealed[n] = self.on(0).read_file(&format!("/root/sealed/n{}.join", n + 1))?;
@@ -234,13 +284,7 @@ impl Pair {
     /// The acknowledgements of a box since a mark, whole lines only.
     #[must_use]
     pub fn since(&self, n: usize, mark: Mark) -> Vec<String> {
-        let text = self.on(n).console().since(mark);
-        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-        whole
-            .lines()
-            .filter_map(|l| l.find("ack ").and_then(|at| l.get(at..)))
-            .map(|l| l.trim().to_owned())
-            .collect()
+        lines(self.on(n), mark, "ack ")
     }
 
     /// Waits for that many acknowledgements.
@@ -277,10 +321,18 @@ impl Pair {
     /// # Errors
     /// What went wrong on the way.
     pub fn back(&mut self, n: usize) -> Result<(), Box<dyn Error>> {
-        self.guests[n] = Some(self.boot(n)?);
-        self.join(n)?;
+        self.boot_again(n)?;
         self.sh(n, "drbdadm up r0")?;
         self.even()
+    }
+
+    /// The same, without DRBD: a cluster starts that itself.
+    ///
+    /// # Errors
+    /// What went wrong on the way.
+    pub fn boot_again(&mut self, n: usize) -> Result<(), Box<dyn Error>> {
+        self.guests[n] = Some(self.boot(n)?);
+        self.join(n)
     }
 
     /// Compares a box's device with the book: how many slots, and the lines of those that are lost.
@@ -288,12 +340,35 @@ impl Pair {
     /// # Errors
     /// The checker could not read.
     pub fn check(&self, n: usize) -> Result<(usize, Vec<String>), Box<dyn Error>> {
-        self.on(n).write_file("/root/acks", self.acks.as_bytes())?;
-        let said = self.on(n).run_within("/root/acked check /dev/drbd0 </root/acks", MINUTE * 5)?;
+        self.check_at(self.on(n), "/dev/drbd0")
+    }
+
+    /// The same of any device of any guest.
+    ///
+    /// # Errors
+    /// The checker could not read.
+    pub fn check_at(&self, guest: &Guest, device: &str) -> Result<(usize, Vec<String>), Box<dyn Error>> {
+        guest.write_file("/root/acks", self.acks.as_bytes())?;
+        let said = guest.run_within(&format!("/root/acked check {device} </root/acks"), MINUTE * 5)?;
         let text = said.text();
         let total =
             text.lines().last().and_then(|l| l.strip_prefix("checked ")?.split(' ').next()?.parse().ok());
         let lost = text.lines().filter(|l| l.starts_with("slot ")).map(str::to_owned).collect();
         Ok((total.ok_or_else(|| format!("{text}{}", said.error_text()))?, lost))
     }
+}
+
+/// Where the number of a box's process stands.
+#[must_use]
+pub fn pid_file(dir: &Path, n: usize) -> PathBuf {
+    dir.join(format!("n{}.pid", n + 1))
+}
+
+/// Lines of a console since a mark that have a word in them, from that word on; whole lines only.
+#[must_use]
+pub fn lines(guest: &Guest, mark: Mark, word: &str) -> Vec<String> {
+    let text = guest.console().since(mark);
+    let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    let lines = whole.lines().filter_map(|l| l.find(word).and_then(|at| l.get(at..)));
+    lines.map(|l| l.trim().to_owned()).collect()
 }

@@ -2,7 +2,7 @@
 //! a split brain and its end, with every acknowledged write accounted for.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking")]
 use esos_tests::image::{self, eventually};
-use esos_tests::pair::{self, MINUTE, Pair};
+use esos_tests::pair::{self, MINUTE, Pair, Plan};
 use esos_tests::{Level, allowed, skip};
 use std::time::Instant;
 
@@ -135,7 +135,7 @@ fn a_pair_from_one_toml_loses_nothing() {
     let path = pair::built().unwrap();
     let _turn = image::turn();
     let start = Instant::now();
-    let mut pair = Pair::new(&path).unwrap();
+    let mut pair = Pair::new(tempfile::tempdir().unwrap(), &path, Plan::default()).unwrap();
     println!(
         "two boxes after {:.0?}; {}",
         start.elapsed(),
