@@ -38,6 +38,14 @@ pub enum Step {
     Activate(String),
     /// Close the backing device.
     Deactivate(String),
+    /// Tell the size of a device that is closed: initiators ask a path that stands by, too, and take one
+    /// whose size differs for another disk.
+    SetSize {
+        /// The device.
+        device: String,
+        /// In bytes.
+        size: u64,
+    },
     /// The state of a target group, in this box's view.
     SetState {
         /// The target group.
@@ -197,17 +205,33 @@ impl<'a> Decide<'a> {
     }
 
     fn start(&self) -> Next {
-        let Some((_, local)) = self.parts() else {
+        let Some((g, local)) = self.parts() else {
             return Next::Fail(OcfExit::Installed, self.missing());
         };
-        match stand(self.facts, self.params) {
-            Stand::Unpromoted => Next::Done(OcfExit::Success),
-            // A start where it serves already would take it away from initiators.
-            Stand::Promoted => Next::Done(OcfExit::Success),
-            _ => self.close(&self.params.passive_state).unwrap_or_else(|| {
-                self.set(local, &self.params.passive_state).unwrap_or(Next::Done(OcfExit::Success))
-            }),
+        // A start where it serves already would take it away from initiators.
+        if stand(self.facts, self.params) == Stand::Promoted {
+            return Next::Done(OcfExit::Success);
         }
+        let passive = &self.params.passive_state;
+        let closed = self.close(passive).or_else(|| self.set(local, passive));
+        closed.or_else(|| self.offer(g)).unwrap_or(Next::Done(OcfExit::Success))
+    }
+
+    /// Paths that stand by are there before they are needed: an initiator that had to find them first would
+    /// not get over a failover. A device without a size stays out of sight until a promotion.
+    fn offer(&self, g: &Group) -> Option<Next> {
+        self.size(g).or_else(|| {
+            let known = !g.devices.is_empty() && g.devices.iter().all(|d| d.size > 0);
+            let target = g.targets.iter().find(|t| known && !t.enabled)?;
+            Some(Next::Do(Step::Enable(target.path.clone())))
+        })
+    }
+
+    /// A closed device whose size is not that of what lies below.
+    fn size(&self, g: &Group) -> Option<Next> {
+        let wrong = |d: &&Device| !d.active && d.backing.is_some_and(|n| n > 0 && n != d.size);
+        let d = g.devices.iter().find(wrong)?;
+        Some(Next::Do(Step::SetSize { device: d.name.clone(), size: d.backing? }))
     }
 
     fn stop(&self) -> Next {
@@ -331,6 +355,9 @@ impl<'a> Decide<'a> {
                 && let Some(now) = self.set(local, "transitioning")
                 && !self.has(Flaw::ServesClosedDevice)
             {
+                return now;
+            }
+            if let Some(now) = self.size(g) {
                 return now;
             }
             return Next::Do(Step::Activate(closed.name.clone()));

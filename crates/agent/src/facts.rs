@@ -41,8 +41,12 @@ pub struct Device {
     pub blocks: u32,
     /// Whether commands still run that were there before it was blocked (the second number).
     pub draining: bool,
-    /// Its size in bytes; 0 where the backing device is not there.
+    /// Its size in bytes; 0 where the backing device was never open here.
     pub size: u64,
+    /// The backing device, where SCST takes a size for it that is told while it is closed (`vdisk_blockio`).
+    pub file: Option<String>,
+    /// The size in bytes of what lies below, where DRBD tells it.
+    pub backing: Option<u64>,
 }
 
 /// One target group.

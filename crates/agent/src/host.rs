@@ -17,7 +17,7 @@ const FRESH: Duration = Duration::from_millis(400);
 /// What nobody but the rest of the machine knows.
 #[derive(Debug, Clone, Default)]
 struct Around {
-    drbd: Vec<Drbd>,
+    drbd: Vec<esos_drbd::Resource>,
     unclean: Vec<String>,
     quorum: Option<bool>,
 }
@@ -49,7 +49,8 @@ impl<'a, T: AttrTree, R: Runner, C: Clock> Host<'a, T, R, C> {
         Self { tree, runner, clock, params, deadline, locked: false, log: Vec::new(), around: None }
     }
 
-    fn ask(&mut self) -> Around {
+    /// DRBD's state; with `cluster`, Pacemaker's too.
+    fn ask(&mut self, cluster: bool) -> Around {
         let now = self.clock.monotonic();
         if let Some((then, around)) = &self.around
             && now.saturating_sub(*then) < FRESH
@@ -63,25 +64,13 @@ impl<'a, T: AttrTree, R: Runner, C: Clock> Host<'a, T, R, C> {
         };
         let mut around = Around::default();
         for name in &self.params.drbd {
-            let Some(text) = run("/usr/sbin/drbdsetup", &["events2", "--now", name]) else { continue };
-            let Ok(report) = esos_drbd::read(Some(esos_drbd::Kind::Events2), "drbdsetup", &text) else {
-                continue;
-            };
-            for r in report.status.resources.iter().filter(|r| r.name.as_deref() == Some(name.as_str())) {
-                let lost = |p: &esos_drbd::Peer| {
-                    p.connection == esos_drbd::Connection::StandAlone
-                        || p.peer_role == esos_drbd::Role::Primary
-                };
-                around.drbd.push(Drbd {
-                    diverged: r.connections.iter().any(lost),
-                    name: name.clone(),
-                    primary: r.role == esos_drbd::Role::Primary,
-                    up_to_date: !r.devices.is_empty()
-                        && r.devices.iter().all(|d| d.disk.is_up_to_date() && d.quorum != Some(false)),
-                });
-            }
+            let told = run("/usr/sbin/drbdsetup", &["events2", "--now", "--statistics", name]);
+            let report =
+                told.and_then(|t| esos_drbd::read(Some(esos_drbd::Kind::Events2), "drbdsetup", &t).ok());
+            let all = report.into_iter().flat_map(|r| r.status.resources);
+            around.drbd.extend(all.filter(|r| r.name.as_ref() == Some(name)));
         }
-        let state = run("/usr/sbin/crm_mon", &["--one-shot", "--output-as=xml"]);
+        let state = cluster.then(|| run("/usr/sbin/crm_mon", &["--one-shot", "--output-as=xml"])).flatten();
         if let Some(seen) = state.and_then(|text| esos_cluster::monitor("crm_mon", &text).ok()) {
             around.quorum = seen.cluster.quorum;
             let lost = seen.cluster.nodes.iter().filter(|n| n.unclean && n.name != self.params.node);
@@ -92,14 +81,43 @@ impl<'a, T: AttrTree, R: Runner, C: Clock> Host<'a, T, R, C> {
     }
 }
 
+/// What a decision rests on.
+fn summary(r: &esos_drbd::Resource) -> Drbd {
+    let lost = |p: &esos_drbd::Peer| {
+        p.connection == esos_drbd::Connection::StandAlone || p.peer_role == esos_drbd::Role::Primary
+    };
+    Drbd {
+        diverged: r.connections.iter().any(lost),
+        name: r.name.clone().unwrap_or_default(),
+        primary: r.role == esos_drbd::Role::Primary,
+        up_to_date: !r.devices.is_empty()
+            && r.devices.iter().all(|d| d.disk.is_up_to_date() && d.quorum != Some(false)),
+    }
+}
+
+/// The size of the volume that a device's file is: `/dev/drbd0`, `/dev/drbd/by-res/r0/0`.
+fn backing(file: &str, resources: &[esos_drbd::Resource]) -> Option<u64> {
+    let volumes = resources.iter().flat_map(|r| r.devices.iter().map(move |d| (r, d)));
+    let names = |(r, d): &(&esos_drbd::Resource, &esos_drbd::Device)| {
+        let minor = d.minor.map(|m| format!("/dev/drbd{m}"));
+        let by_name = r.name.as_ref().map(|n| format!("/dev/drbd/by-res/{n}/{}", d.volume));
+        [minor, by_name].iter().flatten().any(|n| n == file)
+    };
+    volumes.into_iter().find(names)?.1.size_bytes
+}
+
 impl<T: AttrTree, R: Runner, C: Clock> Machine for Host<'_, T, R, C> {
     fn observe(&mut self, goal: &Goal) -> Facts {
         let mut facts = observe(self.tree, self.params);
         facts.locked = self.locked;
-        // Only a promotion must know of others.
-        if *goal == Goal::Promote {
-            let around = self.ask();
-            (facts.drbd, facts.unclean, facts.quorum) = (around.drbd, around.unclean, around.quorum);
+        // Only a promotion must know of others; a start wants sizes.
+        if matches!(goal, Goal::Promote | Goal::Start) {
+            let around = self.ask(*goal == Goal::Promote);
+            for d in facts.group.iter_mut().flat_map(|g| &mut g.devices) {
+                d.backing = d.file.as_ref().and_then(|f| backing(f, &around.drbd));
+            }
+            facts.drbd = around.drbd.iter().map(summary).collect();
+            (facts.unclean, facts.quorum) = (around.unclean, around.quorum);
         }
         facts
     }

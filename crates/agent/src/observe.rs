@@ -46,6 +46,8 @@ pub fn observe(tree: &dyn AttrTree, params: &Params) -> Facts {
             blocks: numbers.next().unwrap_or(0),
             draining: numbers.next().unwrap_or(0) > 0,
             size: size(tree, &path),
+            file: blockio(tree, &path).then(|| first(tree, &format!("{path}/filename"))).flatten(),
+            backing: None,
         });
     }
     let groups = tree.list(&format!("{dir}/target_groups")).unwrap_or_default();
@@ -62,6 +64,10 @@ pub fn observe(tree: &dyn AttrTree, params: &Params) -> Facts {
     }
     facts.group = Some(g);
     facts
+}
+
+fn blockio(tree: &dyn AttrTree, device: &str) -> bool {
+    tree.read_link(&format!("{device}/handler")).is_ok_and(|to| to.ends_with("/vdisk_blockio"))
 }
 
 /// Bytes. Without the attribute the size is not to be judged.
@@ -105,6 +111,7 @@ pub fn perform(
         Step::Unblock(d) => (format!("devices/{d}/block"), "0".to_owned()),
         Step::Activate(d) => (format!("devices/{d}/active"), "1".to_owned()),
         Step::Deactivate(d) => (format!("devices/{d}/active"), "0".to_owned()),
+        Step::SetSize { device, size } => (format!("devices/{device}/size"), size.to_string()),
         Step::SetState { group, state } => {
             (format!("device_groups/{}/target_groups/{group}/state", params.device_group), state.clone())
         }

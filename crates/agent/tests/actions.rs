@@ -59,7 +59,7 @@ fn go_in(
 ) -> Outcome {
     let mut runner = ScriptedRunner::new();
     for _ in 0..200 {
-        runner = runner.answer("/usr/sbin/drbdsetup events2 --now r0", Ok(output(drbd)));
+        runner = runner.answer("/usr/sbin/drbdsetup events2 --now --statistics r0", Ok(output(drbd)));
     }
     let doors = Doors { tree: &tree, runner: &runner, clock: &HostClock, run_dir, node: "n1" };
     call(agent, action, &request(more), &doors).0
@@ -116,6 +116,35 @@ fn the_life_of_a_resource() {
         (OcfExit::Success, OcfExit::Success, OcfExit::Success)
     );
     assert!(!active() && state("n1") == "offline");
+}
+
+/// An initiator must have the path that stands by before it needs it, and with the size of the disk.
+#[test]
+fn a_start_offers_the_path_that_stands_by() {
+    let sim = sim();
+    let write = |path: &str, value: &str| sim.write(path, value).unwrap_or_else(|e| panic!("{path}: {e}"));
+    let first = |path: &str| sim.read(path).unwrap().lines().next().unwrap().to_owned();
+    sim.load_iscsi();
+    sim.start_iscsi_daemon();
+    write("targets/iscsi/mgmt", "add_target iqn.2026-11.org.example:n1");
+    write("targets/iscsi/enabled", "1");
+    write("device_groups/g/target_groups/n1/mgmt", "add iqn.2026-11.org.example:n1");
+    let enabled = || first("targets/iscsi/iqn.2026-11.org.example:n1/enabled");
+    let drbd = DRBD.replace("Primary suspended", "Secondary suspended");
+    // DRBD does not tell its size: initiators would take the path for another disk.
+    assert_eq!(go_with(&sim, &drbd, Agent::ScstAlua, Action::Start, &[]).exit, OcfExit::Success);
+    assert_eq!((first("devices/d/size").as_str(), enabled().as_str()), ("0", "0"));
+    let sized = |kib: u64| drbd.replace("disk:UpToDate\n", &format!("disk:UpToDate size:{kib} read:0\n"));
+    for kib in [1024, 1024, 2048] {
+        assert_eq!(go_with(&sim, &sized(kib), Agent::ScstAlua, Action::Start, &[]).exit, OcfExit::Success);
+        assert_eq!((first("devices/d/size"), enabled()), ((kib * 1024).to_string(), "1".to_owned()));
+        assert_eq!(first("devices/d/active"), "0");
+        assert_eq!(first("device_groups/g/target_groups/n1/state"), "standby");
+        assert_eq!(go(&sim, Action::Monitor), OcfExit::Success);
+    }
+    // Opened, it has the size that it has.
+    assert_eq!(go(&sim, Action::Promote), OcfExit::Success);
+    assert_eq!(first("devices/d/size"), (1u64 << 20).to_string());
 }
 
 #[test]

@@ -405,6 +405,16 @@ impl ClusterSpec {
             with_role: Some("Promoted".to_owned()),
             score: "INFINITY".to_owned(),
         });
+        // DRBD is up before SCST's part starts: it tells the size of the device that is still closed.
+        cib.constraints.push(Constraint::Order {
+            id: format!("s-{}", r.name),
+            first: d.clone(),
+            first_action: Some("start".to_owned()),
+            then: s.clone(),
+            then_action: Some("start".to_owned()),
+            order: Some("Mandatory".to_owned()),
+            symmetrical: Some("true".to_owned()),
+        });
         cib.constraints.push(Constraint::Order {
             id: format!("o-{}", r.name),
             first: d,

@@ -165,6 +165,7 @@ impl World {
             blocks: m.blocks,
             draining: m.blocks > 0 && m.inflight > 0,
             size: 1 << 20,
+            ..Device::default()
         };
         let others = (0..self.boxes.len()).filter(|i| *i != b);
         let remotes = others
@@ -298,6 +299,7 @@ impl World {
                 }
             }
             Step::Enable(_) => m.enabled = true,
+            Step::SetSize { .. } => {}
             Step::TouchPeer(group) => {
                 return Err(format!("n{b} changes the ports of {group} on that box"));
             }
