@@ -5,21 +5,32 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 use std::fs::{self, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A tree under a directory of this machine, such as `/sys` or a copy of it.
 #[derive(Debug, Clone)]
 pub struct HostTree {
     root: PathBuf,
+    written: Arc<Mutex<Option<Written>>>,
+}
+
+/// The attribute that was written last, open still: hundreds of commands in a row go to one `mgmt`. An object
+/// that goes and comes back under its name takes a command to another attribute, or another manager; so it is
+/// kept open until anything else is written or asked for, and no longer.
+#[derive(Debug)]
+struct Written {
+    path: PathBuf,
+    file: fs::File,
 }
 
 impl HostTree {
     /// The tree under that directory.
     #[must_use]
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self { root: root.into(), written: Arc::default() }
     }
 
     /// The directory.
@@ -35,6 +46,12 @@ impl HostTree {
         }
         Ok(self.root.join(path))
     }
+
+    /// The path of what is asked for; see [`Written`].
+    fn asked(&self, path: &str, op: &AttrOp) -> Result<PathBuf, AttrError> {
+        *self.written.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.path(path, op)
+    }
 }
 
 fn error(path: &str, op: AttrOp) -> impl Fn(io::Error) -> AttrError {
@@ -44,19 +61,29 @@ fn error(path: &str, op: AttrOp) -> impl Fn(io::Error) -> AttrError {
 impl AttrTree for HostTree {
     fn read(&self, path: &str) -> Result<String, AttrError> {
         let error = error(path, AttrOp::Read);
-        let mut file = fs::File::open(self.path(path, &AttrOp::Read)?).map_err(&error)?;
+        let mut file = fs::File::open(self.asked(path, &AttrOp::Read)?).map_err(&error)?;
         whole(&mut file).map_err(&error)
     }
 
     fn write(&self, path: &str, value: &str) -> Result<(), AttrError> {
         let op = AttrOp::Write(value.to_owned());
-        let file = self.path(path, &op)?;
-        let error = error(path, op.clone());
-        // As sysfs wants it: neither created nor truncated.
-        let mut file =
-            OpenOptions::new().write(true).custom_flags(nix::libc::O_CLOEXEC).open(file).map_err(&error)?;
-        match file.write(value.as_bytes()).map_err(&error)? {
-            n if n == value.len() => Ok(()),
+        let path_of_file = self.path(path, &op)?;
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = match written.take().filter(|last| last.path == path_of_file) {
+            Some(last) => last.file,
+            None => {
+                // As sysfs wants it: neither created nor truncated.
+                let mut open = OpenOptions::new();
+                open.write(true).custom_flags(nix::libc::O_CLOEXEC);
+                open.open(&path_of_file).map_err(error(path, op.clone()))?
+            }
+        };
+        // Always at the beginning, as the kernel's attributes take it wherever it stands.
+        match file.write_at(value.as_bytes(), 0).map_err(error(path, op.clone()))? {
+            n if n == value.len() => {
+                *written = Some(Written { path: path_of_file, file });
+                Ok(())
+            }
             _ => Err(AttrError::new(path, op, Errno::EIO as i32)),
         }
     }
@@ -64,7 +91,7 @@ impl AttrTree for HostTree {
     fn list(&self, path: &str) -> Result<Vec<Entry>, AttrError> {
         let error = error(path, AttrOp::List);
         let mut entries = Vec::new();
-        for entry in fs::read_dir(self.path(path, &AttrOp::List)?).map_err(&error)? {
+        for entry in fs::read_dir(self.asked(path, &AttrOp::List)?).map_err(&error)? {
             let entry = entry.map_err(&error)?;
             let kind = entry.file_type().map_err(&error)?;
             let kind = match (kind.is_symlink(), kind.is_dir()) {
@@ -80,18 +107,18 @@ impl AttrTree for HostTree {
 
     fn read_link(&self, path: &str) -> Result<String, AttrError> {
         let op = AttrOp::ReadLink;
-        let target = fs::read_link(self.path(path, &op)?).map_err(error(path, op))?;
+        let target = fs::read_link(self.asked(path, &op)?).map_err(error(path, op))?;
         Ok(target.to_string_lossy().into_owned())
     }
 
     fn mode(&self, path: &str) -> Result<Option<u32>, AttrError> {
         let op = AttrOp::Read;
-        let meta = fs::metadata(self.path(path, &op)?).map_err(error(path, op))?;
+        let meta = fs::metadata(self.asked(path, &op)?).map_err(error(path, op))?;
         Ok(Some(meta.permissions().mode() & 0o7777))
     }
 
     fn look(&self, path: &str) -> Result<Look, AttrError> {
-        match fs::File::open(self.path(path, &AttrOp::Read)?) {
+        match fs::File::open(self.asked(path, &AttrOp::Read)?) {
             Ok(file) => look(path, file),
             // Not there, or there to be written only.
             Err(_) => {
@@ -105,7 +132,7 @@ impl AttrTree for HostTree {
     fn look_in(&self, dir: &str, names: &[&str]) -> Result<Vec<Look>, AttrError> {
         // Opening the directory is worth it from a few attributes on.
         let there = (names.len() > 3)
-            .then(|| fs::File::open(self.path(dir, &AttrOp::List)?).map_err(error(dir, AttrOp::List)));
+            .then(|| fs::File::open(self.asked(dir, &AttrOp::List)?).map_err(error(dir, AttrOp::List)));
         let there = there.transpose()?;
         let one = |name: &&str| {
             let path = join(dir, name);
@@ -188,6 +215,31 @@ mod tests {
         }
         assert_eq!(tree.look_in("sub", &["../a"; 5]).unwrap_err().errno_name(), "EINVAL");
         assert!(tree.look_in("sub", &["b", "b", "b", "none"]).unwrap_err().is_not_found());
+    }
+
+    #[test]
+    fn an_attribute_that_is_written_again_is_the_one_that_is_there_then() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["mgmt", "other"] {
+            fs::write(dir.path().join(name), "....").unwrap();
+        }
+        let tree = HostTree::new(dir.path());
+        tree.write("mgmt", "add").unwrap();
+        tree.write("mgmt", "del").unwrap();
+        assert_eq!(fs::read_to_string(dir.path().join("mgmt")).unwrap(), "del.");
+        // The object goes and comes back: by a command to another attribute, or noticed by a look.
+        for look in [false, true] {
+            fs::remove_file(dir.path().join("mgmt")).unwrap();
+            fs::write(dir.path().join("mgmt"), "new.").unwrap();
+            if look {
+                tree.list("").unwrap();
+            } else {
+                tree.write("other", "create").unwrap();
+            }
+            tree.write("mgmt", "set").unwrap();
+            assert_eq!(tree.read("mgmt").unwrap(), "set.");
+            tree.write("mgmt", "end").unwrap();
+        }
     }
 
     #[test]
