@@ -3,6 +3,7 @@ use crate::{ColorChoice, Console, Exit, Failure, Global, Section, Ui, generate};
 use clap::Parser;
 use clap::error::ErrorKind;
 use std::ffi::OsString;
+use std::mem::ManuallyDrop;
 use std::process::ExitCode;
 
 /// The arguments of one tool.
@@ -31,20 +32,24 @@ pub fn run<T: Tool>(
     tool: impl FnOnce(T, &mut Ui) -> Result<Exit, Failure>,
 ) -> Exit {
     let early = early(&args);
-    let command = generate::complete(T::command()).color(early.color.clap());
+    let whole = || generate::complete(T::command()).color(early.color.clap());
+    let mut command = whole();
     let generator =
         format!("{} {}", command.get_name(), command.get_version().unwrap_or(env!("CARGO_PKG_VERSION")));
-    let matches = match command.clone().try_get_matches_from(args) {
+    let matches = command.try_get_matches_from_mut(args);
+    // The process ends soon: taking a definition's thousands of pieces apart would be a part of its start.
+    let mut command = ManuallyDrop::new(command);
+    let matches = match matches {
         Ok(matches) => matches,
         Err(error) => return usage(&error, Ui::new(console, early, generator)),
     };
     let own = |ui: &mut Ui| match matches.subcommand() {
-        Some((generate::COMPLETION, m)) => Some(generate::completion(command.clone(), m, ui)),
-        Some((generate::MAN, m)) => Some(generate::man(command.clone(), m, ui)),
+        Some((generate::COMPLETION, m)) => Some(generate::completion(whole(), m, ui)),
+        Some((generate::MAN, m)) => Some(generate::man(whole(), m, ui)),
         Some((generate::SECTION, _)) => Some(section::<T>(ui)),
         _ => None,
     };
-    let mut ui = Ui::new(console, early, generator.clone());
+    let mut ui = Ui::new(console, early.clone(), generator.clone());
     let result = match own(&mut ui) {
         Some(result) => result,
         None => match T::from_arg_matches(&matches) {
@@ -53,7 +58,7 @@ pub fn run<T: Tool>(
                 tool(args, &mut ui)
             }
             Err(error) => {
-                return usage(&error.format(&mut command.clone()), ui);
+                return usage(&error.format(&mut command), ui);
             }
         },
     };
@@ -118,7 +123,7 @@ fn early(args: &[OsString]) -> Global {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Captured, Confirm, Facts, Health};
+    use crate::{Captured, Confirm, Facts, Health, Late};
     use clap::Subcommand;
 
     /// A tool for tests.
@@ -139,6 +144,18 @@ mod tests {
         Lose,
         /// Warn, then fail
         Fail,
+        /// Say a word
+        Say(Late<Say>),
+    }
+
+    /// What `say` takes.
+    #[derive(Debug, clap::Args)]
+    struct Say {
+        /// Which word
+        word: String,
+        /// Say it louder
+        #[arg(long, conflicts_with = "word")]
+        loud: bool,
     }
 
     impl Tool for Args {
@@ -154,6 +171,7 @@ mod tests {
         match args.verb {
             Verb::Show => ui.emit("esos.test/1", &7, |h| h.line("seven"))?,
             Verb::Lose => ui.confirm(&Confirm::new("erase sdb").typed("sdb"))?,
+            Verb::Say(Late(say)) => ui.emit("esos.test/1", &say.loud, |h| h.line(&say.word))?,
             Verb::Fail => {
                 ui.warn("odd");
                 Err(std::io::Error::other("gone"))?;
@@ -182,6 +200,25 @@ mod tests {
         let run = Captured::run(["esos-test", "--json", "sho"], tool);
         assert_eq!((run.exit, &json(&run.stdout)["exit"]), (Exit::Usage, &2.into()));
         assert!(run.stderr.contains("'show'"), "did you mean: {}", run.stderr);
+    }
+
+    #[test]
+    fn late_arguments_are_there_wherever_they_are_asked_for() {
+        let run = Captured::run(["esos-test", "say", "yes"], tool);
+        assert_eq!((run.exit, run.stdout.as_str()), (Exit::Done, "yes\n"));
+        assert_eq!(Captured::run(["esos-test", "say"], tool).exit, Exit::Usage);
+        assert_eq!(Captured::run(["esos-test", "say", "yes", "--loud"], tool).exit, Exit::Usage);
+        let document = json(&Captured::run(["esos-test", "say", "yes", "--json"], tool).stdout);
+        assert_eq!(document["data"], false, "flags of all verbs are this one's, too");
+        for args in [&["esos-test", "say", "--help"][..], &["esos-test", "completion", "bash"]] {
+            let run = Captured::run(args.iter().copied(), tool);
+            assert!(run.stdout.contains("--loud") && run.stdout.contains("--json"), "{}", run.stdout);
+            assert!(!run.stdout.contains("takes"), "{}", run.stdout);
+        }
+        let dir = esos_hostfs::TempDir::new("late").unwrap();
+        assert_eq!(Captured::run(["esos-test", "man", dir.path().to_str().unwrap()], tool).exit, Exit::Done);
+        let page = std::fs::read_to_string(dir.path().join("esos-test-say.1")).unwrap();
+        assert!(page.contains("Say it louder"), "{page}");
     }
 
     #[test]
