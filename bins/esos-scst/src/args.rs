@@ -1,6 +1,6 @@
 //! Arguments.
 use clap::{Parser, Subcommand, ValueEnum};
-use esos_cli::{Global, Section, Tool, Ui};
+use esos_cli::{Global, Late, Section, Tool, Ui};
 use esos_scst::ObjectPath;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -86,15 +86,9 @@ pub(crate) enum Verb {
         state: Option<PathBuf>,
     },
     /// Show what `apply` would do: additive, in order, each operation with its class and reason
-    Plan {
-        #[command(flatten)]
-        args: PlanArgs,
-        /// Exit code 4 where something would be done
-        #[arg(long)]
-        detailed_exitcode: bool,
-    },
+    Plan(Late<PlanVerb>),
     /// Make SCST what the file says, verified, rolled back when a step fails
-    Apply(ApplyArgs),
+    Apply(Late<ApplyArgs>),
     /// Keep the change that waits for its confirmation
     Confirm {
         /// Seconds to wait for another manager that holds the lock
@@ -102,7 +96,7 @@ pub(crate) enum Verb {
         wait: u64,
     },
     /// Go back to a generation, or take back the change that waits for its confirmation
-    Rollback(RollbackArgs),
+    Rollback(Late<RollbackArgs>),
     /// List the generations that `apply` has kept, newest first
     History {
         /// Only the newest so many
@@ -125,11 +119,11 @@ pub(crate) enum Verb {
         stdout: bool,
     },
     /// Add an object: add iscsi/iqn.2026-01.org.esos:a/group/esx/lun/0 device=vol1
-    Add(EditArgs),
+    Add(Late<EditArgs>),
     /// Remove an object and what is below it
-    Rm(EditArgs),
+    Rm(Late<EditArgs>),
     /// Set attributes of an object: set iscsi/iqn.2026-01.org.esos:a comment="for esx"
-    Set(EditArgs),
+    Set(Late<EditArgs>),
     /// Print attributes of an object
     Get {
         /// The object
@@ -141,18 +135,11 @@ pub(crate) enum Verb {
         state: Option<PathBuf>,
     },
     /// Enable a target, or a target driver
-    Enable(SwitchArgs),
+    Enable(Late<SwitchArgs>),
     /// Disable a target, or a target driver; its sessions end
-    Disable(SwitchArgs),
+    Disable(Late<SwitchArgs>),
     /// Take over the new size of a device's backing store, or give a device without one a new size
-    Resize {
-        /// The device's name
-        device: String,
-        /// The new size (64GiB, 500GB, bytes), for devices without a backing store
-        size: Option<String>,
-        #[command(flatten)]
-        how: How,
-    },
+    Resize(Late<ResizeArgs>),
     /// List sessions of initiators
     Sessions {
         /// A recorded state instead of this machine
@@ -169,12 +156,7 @@ pub(crate) enum Verb {
         count: Option<u64>,
     },
     /// Tell initiators of Fibre Channel targets to look again (LIP), of one target or of all
-    Lip {
-        /// The target, DRIVER/TARGET
-        target: Option<String>,
-        #[command(flatten)]
-        how: How,
-    },
+    Lip(Late<LipArgs>),
     /// ALUA: groups and states, the safe sequence for two boxes, and a check of two boxes
     Alua {
         #[command(subcommand)]
@@ -396,6 +378,16 @@ pub(crate) struct PlanArgs {
     pub(crate) allow_empty: bool,
 }
 
+/// What `plan` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct PlanVerb {
+    #[command(flatten)]
+    pub(crate) args: PlanArgs,
+    /// Exit code 4 where something would be done
+    #[arg(long)]
+    pub(crate) detailed_exitcode: bool,
+}
+
 /// What `apply` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ApplyArgs {
@@ -441,6 +433,26 @@ pub(crate) struct EditArgs {
     /// With --state: write the state after it to this file
     #[arg(long, value_name = "NEW.json", requires = "state")]
     pub(crate) state_out: Option<PathBuf>,
+}
+
+/// What `resize` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ResizeArgs {
+    /// The device's name
+    pub(crate) device: String,
+    /// The new size (64GiB, 500GB, bytes), for devices without a backing store
+    pub(crate) size: Option<String>,
+    #[command(flatten)]
+    pub(crate) how: How,
+}
+
+/// What `lip` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct LipArgs {
+    /// The target, DRIVER/TARGET
+    pub(crate) target: Option<String>,
+    #[command(flatten)]
+    pub(crate) how: How,
 }
 
 /// What `enable` and `disable` take.

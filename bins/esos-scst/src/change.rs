@@ -7,6 +7,7 @@ use esos_hostfs::Files;
 use esos_scst::store::{CONF, Recovered, Store};
 use esos_scst::{Class, Config, Document, Live, ObjectPath, Options, Plan, Policy, Report, apply, plan};
 use esos_sysfs::AttrTree;
+use std::mem::ManuallyDrop;
 
 /// From how many writes on SCST is suspended for them unless told otherwise.
 const BULK: usize = 50;
@@ -66,13 +67,17 @@ pub(crate) fn apply_verb(ui: &mut Ui, args: &ApplyArgs) -> Result<Exit, Failure>
             "use `plan --root DIR`, or `apply --state STATE.json --state-out NEW.json` for the simulator",
         ));
     }
-    let (document, wanted) = files::wanted(ui, &args.plan.file, args.plan.allow_empty)?;
+    // The process ends afterwards: a thousand LUNs are not taken apart piece by piece before.
+    let read = ManuallyDrop::new(files::wanted(ui, &args.plan.file, args.plan.allow_empty)?);
+    let (document, wanted) = &*read;
     match &args.plan.state {
         Some(state) => {
-            let sim = machine::simulator(state, &wanted)?;
-            let policy = policy(ui, &args.plan, &wanted);
-            selected(&machine::live(&sim)?, &wanted, &policy)?;
-            let change = Change { wanted: &wanted, policy: &policy, document: None, how: &args.how };
+            let sim = machine::simulator(state, wanted)?;
+            let policy = policy(ui, &args.plan, wanted);
+            if !policy.only.is_empty() {
+                selected(&machine::live(&sim)?, wanted, &policy)?;
+            }
+            let change = Change { wanted, policy: &policy, document: None, how: &args.how };
             let exit = on_tree(ui, &sim, &change)?;
             if let Some(out) = args.state_out.as_ref().filter(|_| !args.how.dry_run) {
                 let text = serde_json::to_string_pretty(&sim.dump())?;
@@ -83,10 +88,13 @@ pub(crate) fn apply_verb(ui: &mut Ui, args: &ApplyArgs) -> Result<Exit, Failure>
         }
         None => {
             let _lock = if args.how.dry_run { None } else { Some(keep::hold(ui, args.how.wait)?) };
-            let policy = policy(ui, &args.plan, &wanted);
-            selected(&machine::live(&machine::tree(ui.global()))?, &wanted, &policy)?;
-            let document = Some(&document).filter(|_| !args.how.no_persist);
-            on_machine(ui, &Change { wanted: &wanted, policy: &policy, document, how: &args.how })
+            let policy = policy(ui, &args.plan, wanted);
+            // A scan of its own, so only where there is something to look up.
+            if !policy.only.is_empty() {
+                selected(&machine::live(&machine::tree(ui.global()))?, wanted, &policy)?;
+            }
+            let document = Some(document).filter(|_| !args.how.no_persist);
+            on_machine(ui, &Change { wanted, policy: &policy, document, how: &args.how })
         }
     }
 }
@@ -106,8 +114,9 @@ pub(crate) fn on_machine(ui: &mut Ui, change: &Change<'_>) -> Result<Exit, Failu
 
 /// Shows, asks, applies and reports.
 pub(crate) fn on_tree(ui: &mut Ui, tree: &dyn AttrTree, change: &Change<'_>) -> Result<Exit, Failure> {
-    let live = machine::live(tree)?;
-    let planned = plan(&live, change.wanted, change.policy);
+    // As with the file: they go with the process.
+    let live = ManuallyDrop::new(machine::live(tree)?);
+    let planned = ManuallyDrop::new(plan(&live, change.wanted, change.policy));
     if change.how.dry_run {
         show(ui, &planned)?;
         return Ok(Exit::Done);

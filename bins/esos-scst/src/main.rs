@@ -15,7 +15,7 @@ mod verbs;
 
 use args::{Args, Verb};
 use edit::Act;
-use esos_cli::{Console, Exit, Failure, Ui};
+use esos_cli::{Console, Exit, Failure, Late, Ui};
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -39,22 +39,22 @@ fn run(ui: &mut Ui, verb: &Verb) -> Result<Exit, Failure> {
             verbs::show(ui, path.as_deref(), state.as_deref(), from.as_deref())
         }
         Verb::Diff { left, right, state } => verbs::diff(ui, left, right, state.as_deref()),
-        Verb::Plan { args, detailed_exitcode } => change::plan_verb(ui, args, *detailed_exitcode),
-        Verb::Apply(args) => change::apply_verb(ui, args),
+        Verb::Plan(Late(plan)) => change::plan_verb(ui, &plan.args, plan.detailed_exitcode),
+        Verb::Apply(Late(args)) => change::apply_verb(ui, args),
         Verb::Confirm { wait } => keep::confirm(ui, *wait),
-        Verb::Rollback(args) => change::rollback_verb(ui, args),
+        Verb::Rollback(Late(args)) => change::rollback_verb(ui, args),
         Verb::History { number } => keep::history(ui, *number),
         Verb::Recover { wait } => keep::recover(ui, *wait),
         Verb::Save { file, stdout } => verbs::save(ui, file, *stdout),
-        Verb::Add(args) => edit::edit(ui, Act::Add, args),
-        Verb::Rm(args) => edit::edit(ui, Act::Remove, args),
-        Verb::Set(args) => edit::edit(ui, Act::Set, args),
+        Verb::Add(Late(args)) => edit::edit(ui, Act::Add, args),
+        Verb::Rm(Late(args)) => edit::edit(ui, Act::Remove, args),
+        Verb::Set(Late(args)) => edit::edit(ui, Act::Set, args),
         Verb::Get { path, attributes, state } => edit::get(ui, path, attributes, state.as_deref()),
-        Verb::Enable(args) => edit::switch(ui, true, args),
-        Verb::Disable(args) => edit::switch(ui, false, args),
-        Verb::Resize { device, size, how } => edit::resize(ui, device, size.as_deref(), how),
+        Verb::Enable(Late(args)) => edit::switch(ui, true, args),
+        Verb::Disable(Late(args)) => edit::switch(ui, false, args),
+        Verb::Resize(Late(args)) => edit::resize(ui, &args.device, args.size.as_deref(), &args.how),
         Verb::Sessions { .. } => sessions::verb(ui, verb),
-        Verb::Lip { target, how } => edit::lip(ui, target.as_deref(), how),
+        Verb::Lip(Late(args)) => edit::lip(ui, args.target.as_deref(), &args.how),
         Verb::Alua { verb } => alua::verb(ui, verb),
         Verb::Import { file, from, out } => import::verb(ui, file.as_deref(), *from, out.as_deref()),
         Verb::Export { file, to } => verbs::export(ui, file, *to),
