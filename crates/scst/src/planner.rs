@@ -78,12 +78,14 @@ pub(crate) fn way(live: Live, wanted: &Config, policy: &Policy) -> Plan {
         only: policy.only.iter().map(String::as_str).collect(),
         places: None,
         made: BTreeSet::new(),
+        removed: BTreeSet::new(),
         operations: Vec::new(),
         pending: Vec::new(),
         unmanaged: Vec::new(),
     };
     planner.prune();
     planner.replace_devices();
+    planner.copies_of_removed();
     planner.devices();
     planner.targets();
     planner.alua();
@@ -109,6 +111,8 @@ struct Planner<'p> {
     places: Option<Places>,
     /// Devices that are made in this plan.
     made: BTreeSet<DeviceName>,
+    /// Devices that are taken away, whether or not they are made again.
+    removed: BTreeSet<DeviceName>,
     operations: Vec<(Phase, Operation)>,
     pending: Vec<Pending>,
     unmanaged: Vec<String>,
@@ -178,6 +182,15 @@ impl Planner<'_> {
         let mut op = Op::new(path, Action::Change).class(Class::Blocked, why);
         op.attribute = attribute.map(str::to_owned);
         self.push(phase, op, Vec::new());
+    }
+
+    /// Whatever is removed, copy_manager's LUNs of it go by themselves: one pass over them for all devices.
+    fn copies_of_removed(&mut self) {
+        let removed = std::mem::take(&mut self.removed);
+        let copy = self.live.drivers.iter_mut().filter(|(d, _)| d.as_str() == "copy_manager");
+        for target in copy.flat_map(|(_, d)| d.targets.values_mut()) {
+            target.luns.retain(|_, lun| !removed.contains(&lun.device));
+        }
     }
 
     /// The LUNs that show a device, copy_manager's aside.

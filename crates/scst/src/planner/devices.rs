@@ -189,10 +189,7 @@ impl Planner<'_> {
         } else {
             self.live.devices.remove(name);
         }
-        let copy = self.live.drivers.iter_mut().filter(|(d, _)| d.as_str() == "copy_manager");
-        for target in copy.flat_map(|(_, d)| d.targets.values_mut()) {
-            target.luns.retain(|_, l| l.device != *name);
-        }
+        self.removed.insert(name.clone());
     }
 
     /// The writes that make a device with its attributes.
