@@ -219,13 +219,11 @@ fn saved(live: &LiveAttrs) -> Attributes {
     attributes
 }
 
-/// `IncomingUser` for `IncomingUser1` where both stand side by side: the kernel numbers the further
-/// instances of one key.
+/// `allowed_portal` for `allowed_portal1`: the kernel numbers the further instances of one key, and a number stays
+/// when the instance without one goes. Of keys that we do not know so, where both stand side by side.
 pub(crate) fn base_name<'n>(name: &'n str, all: &LiveAttrs) -> &'n str {
     let base = name.trim_end_matches(|c: char| c.is_ascii_digit());
-    if base.len() < name.len() && (all.contains_key(base) || crate::attributes::is_secret(base)) {
-        base
-    } else {
-        name
-    }
+    let several =
+        |base| all.contains_key(base) || crate::conf::is_multiple(base) || crate::attributes::is_secret(base);
+    if base.len() < name.len() && several(base) { base } else { name }
 }

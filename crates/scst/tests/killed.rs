@@ -338,3 +338,24 @@ fn the_same_file_again_is_no_generation() {
     assert!(matches!(back, Err(StoreError::NothingBefore)));
     let _unused: Config = Config::default();
 }
+
+#[test]
+fn the_number_of_an_instance_means_nothing_when_the_first_one_is_gone() {
+    let (sim, disk) = (sim(), files());
+    let portals = |all: &[&str]| {
+        let lines: String = all.iter().map(|portal| format!("\t\tallowed_portal {portal}\n")).collect();
+        Document::parse(CONF, format!("TARGET_DRIVER iscsi {{\n\tTARGET iqn.t:0 {{\n{lines}\t}}\n}}\n"))
+    };
+    for all in [&["10.0.*"][..], &["10.2.*"], &["10.0.*", "10.2.*"], &["10.0.*"]] {
+        let wanted = portals(all);
+        apply_kept(&disk, &sim, &sim, &wanted, &Policy::default(), ALL, &keep(&wanted)).unwrap();
+        let config = live(&sim).to_config();
+        let target = config.drivers.values().flat_map(|d| d.targets.values()).next().unwrap();
+        let names: Vec<&str> = target.attributes.iter().map(|(name, _)| name).collect();
+        assert!(names.contains(&"allowed_portal") && !names.contains(&"allowed_portal1"), "{names:?}");
+        assert_eq!(config.to_conf().unwrap().matches("allowed_portal ").count(), all.len());
+    }
+    // The instance that is left keeps the kernel's number.
+    assert!(sim.read("targets/iscsi/iqn.t:0/allowed_portal").is_err());
+    assert!(sim.read("targets/iscsi/iqn.t:0/allowed_portal1").unwrap().starts_with("10.0.*"));
+}
