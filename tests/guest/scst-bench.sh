@@ -18,7 +18,7 @@ conf() { # N
 }
 # The writes of a plan as `FILE<TAB>VALUE`; the configurations here have neither secrets nor quotes.
 writes() {
-  esos-scst plan "$1" --json | awk -F'"' '/"write":/ { on = 1 } /"undo":/ { on = 0 }
+  esos-scst plan "$1" --json | awk -F'"' '/"writes": \[/ { on = 1 } /"undo":/ { on = 0 }
     on && /"file":/ { file = $4 } on && /"value":/ { print file "\t" $4 }'
 }
 clear() {

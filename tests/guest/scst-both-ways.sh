@@ -13,7 +13,8 @@ done
 
 # Nothing configured. copy_manager numbers the LUNs that it makes on and on, and scstadmin adds those of a file
 # that have another number now (scstadmin, addLun), which the kernel refuses for a device that is read-only
-# (scst_cm_on_add_lun); as at boot, where such files are read, the count then starts anew.
+# (scst_cm_on_add_lun). With such devices in a file copy_manager is told to make none (a parameter of the module),
+# but for every tenth of those files: there the count starts anew, as at boot, where such files are read.
 clear() {
   if [ -n "$anew" ]; then
     service scst stop >clear.out 2>&1
@@ -45,7 +46,6 @@ theirs() { # file, name
 }
 one() {
   n=$1
-  anew=$(grep -m 1 -w 'read_only 1' "$n.conf")
   clear && ours "$n.conf" a || return 1
   # Written by us, applied by both.
   esos-scst save --stdout >"$n.ours" 2>save.out || { echo "save: $(grep -m 1 . save.out)"; return 1; }
@@ -64,6 +64,15 @@ one() {
 }
 
 shift 2
+tab=$(printf '\t')
+read_only=0
 for n in "$@"; do
+  # A device's, not a LUN's: those have two tabs.
+  anew='' automatic=Y
+  if grep -q "^$tab${tab}read_only 1" "$n.conf"; then
+    read_only=$((read_only + 1))
+    if [ $((read_only % 10)) = 1 ]; then anew=yes; else automatic=N; fi
+  fi
+  echo $automatic >/sys/module/scst/parameters/auto_cm_assignment
   if what=$(one "$n"); then echo "$n same"; else echo "$n differs: $what"; fi
 done
