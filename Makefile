@@ -18,7 +18,7 @@ setup-vm: # What images and their boots need, too
 	@tools/setup vm
 
 build: setup ## All binaries, into target/release
-	$(CARGO) build --release --workspace --bins --exclude esos-init --locked
+	$(CARGO) build --release --workspace --bins --exclude esos-init --exclude esos-scst-cli --locked
 	@tools/build-static
 
 image: build setup-vm ## The default image, into out/
