@@ -350,7 +350,8 @@ fn the_number_of_an_instance_means_nothing_when_the_first_one_is_gone() {
         let wanted = portals(all);
         apply_kept(&disk, &sim, &sim, &wanted, &Policy::default(), ALL, &keep(&wanted)).unwrap();
         let config = live(&sim).to_config();
-        let target = config.drivers.values().flat_map(|d| d.targets.values()).next().unwrap();
+        let mut targets = config.drivers.values().flat_map(|d| &d.targets);
+        let (_, target) = targets.find(|(name, _)| name.as_str() == "iqn.t:0").unwrap();
         let names: Vec<&str> = target.attributes.iter().map(|(name, _)| name).collect();
         assert!(names.contains(&"allowed_portal") && !names.contains(&"allowed_portal1"), "{names:?}");
         assert_eq!(config.to_conf().unwrap().matches("allowed_portal ").count(), all.len());
