@@ -181,7 +181,8 @@ impl Pair {
     pub fn machine(&self, name: &str) -> Machine {
         let stick = Disk::new(&self.image, Bus::Virtio).id("stick");
         let stick = stick.keep(Keep::Overlay(self.dir.path().join(format!("{name}.qcow2"))));
-        Machine::new(name).disk(stick).net(Net::Segment(self.segment.clone()))
+        let log = self.dir.path().join(format!("{name}.console"));
+        Machine::new(name).log(log).disk(stick).net(Net::Segment(self.segment.clone()))
     }
 
     /// Boots a box, and gives it its name and its address on the segment.

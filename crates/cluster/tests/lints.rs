@@ -136,7 +136,7 @@ fn each_cib_lint_accepts_and_rejects() {
             ),
         ),
         ("same-interval", with("interval=\"11s\"", "interval=\"9s\"")),
-        ("no-order", with("first=\"ms-drbd-r0\" then", "first=\"fence-n1\" then")),
+        ("no-order", all("first=\"ms-drbd-r0\" then", "first=\"fence-n1\" then")),
         ("no-colocation", with("with-rsc-role=\"Promoted\"", "with-rsc-role=\"Started\"")),
         ("alua-serving", all("type=\"scst-alua\"", "type=\"alua\"").clone()),
         ("moved", with("id=\"c-r0\"", "id=\"cli-ban-ms-scst-r0-on-n1\"")),
