@@ -123,25 +123,31 @@ fn question(line: &str) -> Option<Question> {
 /// How often one question may come: a first login asks for a password twice, after a login that asked once.
 const AGAIN: usize = 6;
 
+/// How often `login:` may: on a starved host the minute that login(1) gives passes before it has asked.
+const LOGIN_AGAIN: usize = 30;
+
 /// How long a line that is not known as a question must stand still to be one.
 const STILL: Duration = Duration::from_secs(5);
 
-/// How long nothing may ask before a person hits Enter.
+/// How long nothing may ask before a person hits Enter; twice as long each time, since what is typed early answers
+/// a question that comes late.
 const SILENCE: Duration = Duration::from_secs(45);
 
 pub(crate) fn log_in(console: &Console, person: &Person, limit: Duration) -> Result<(), LoginError> {
     let deadline = Instant::now() + limit;
     let mut from = Mark::default();
     let mut asked: Vec<String> = Vec::new();
+    let mut silence = SILENCE;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        let asks = console.wait_until(from, "a login, a question or a shell", left.min(SILENCE), |text| {
+        let asks = console.wait_until(from, "a login, a question or a shell", left.min(silence), |text| {
             let line = text.rsplit('\n').next()?;
             Some((line.to_owned(), question(line)?))
         });
         let (line, question) = match asks {
             // Something was printed over the question, a kernel's message say: Enter brings it back.
-            Err(WaitError::Timeout { .. }) if left > SILENCE => {
+            Err(WaitError::Timeout { .. }) if left > silence => {
+                silence = silence.saturating_mul(2);
                 console.send_line("").map_err(LoginError::Type)?;
                 continue;
             }
@@ -156,7 +162,7 @@ pub(crate) fn log_in(console: &Console, person: &Person, limit: Duration) -> Res
             }
         }
         let times = asked.iter().filter(|known| **known == line).count();
-        if times >= AGAIN {
+        if times >= if question == Question::Login { LOGIN_AGAIN } else { AGAIN } {
             return Err(LoginError::Loop { question: line, times });
         }
         asked.push(line);
