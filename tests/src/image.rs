@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a box may take to its login, and a login to its shell.
-pub const LIMIT: Duration = Duration::from_secs(1200);
+pub const LIMIT: Duration = Duration::from_secs(2400);
 
 /// One kind of image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -64,14 +64,14 @@ fn slots(guest: &Guest) -> Value {
 /// Waits until the box has marked itself, and says what its slots are.
 fn marked(guest: &Guest) -> Value {
     let done = || guest.run("test -e /run/esos/marked-good").unwrap().success();
-    let told = image::eventually("the running slot is marked good", Duration::from_secs(400), done);
+    let told = image::eventually("the running slot is marked good", Duration::from_secs(900), done);
     assert!(told.is_ok(), "{}", guest.run("tail -20 /var/log/syslog; esos-image slots").unwrap().text());
     slots(guest)
 }
 
 fn off(guest: Guest) {
     guest.run("sync; (sleep 1; poweroff) >/dev/null 2>&1 &").unwrap();
-    guest.wait_end(Duration::from_secs(300)).unwrap();
+    guest.wait_end(Duration::from_secs(900)).unwrap();
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn a_good_system_is_kept_and_one_that_panics_is_given_up() {
     );
     let upgrade = |guest: &Guest, version: &str| {
         let command = format!("esos-image upgrade /dev/vda --accept-unsigned {version}");
-        let answer = guest.run_within(&command, Duration::from_secs(900)).unwrap();
+        let answer = guest.run_within(&command, image::LIMIT).unwrap();
         assert!(answer.success(), "{}", answer.error_text());
         println!("{}", answer.text());
     };
