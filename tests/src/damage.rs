@@ -1,7 +1,7 @@
 //! Damage to the slots of a stick: where it can strike, what it does, and taking it back.
 use esos_bootimg::disk::Region;
 use esos_bootimg::disk::gpt::{Copy, Table};
-use esos_bootimg::disk::squashfs::Image;
+use esos_bootimg::disk::squashfs::{Image, ReadSquashError};
 use esos_layout::Slot;
 use std::error::Error;
 use std::fmt;
@@ -26,7 +26,7 @@ pub struct Place {
     length_at: Option<u64>,
 }
 
-/// Every file and every table of both slots of a disk image.
+/// Every file and every table of the slots of a disk image; none of an empty slot.
 ///
 /// # Errors
 /// In words, where a slot cannot be read.
@@ -36,7 +36,10 @@ pub fn places(disk: &mut File) -> Result<Vec<Place>, Box<dyn Error>> {
     for slot in Slot::ALL {
         let (_, partition) = table.find(slot.partition()).ok_or("no such partition")?;
         let (start, len) = table.extent(partition);
-        let image = Image::open(&mut Region::new(&mut *disk, start, len))?;
+        let image = match Image::open(&mut Region::new(&mut *disk, start, len)) {
+            Err(ReadSquashError::None { blank: true }) => continue,
+            other => other?,
+        };
         let superblock = bytes(disk, start, 96)?;
         let long = |at: usize| {
             let field = superblock.get(at..at.saturating_add(8)).and_then(|f| <[u8; 8]>::try_from(f).ok());

@@ -1,8 +1,9 @@
 //! Disk images whose slots hold a tiny guest: the real boot loader and partitions, no packages.
 use crate::apt;
 use crate::tiny::Tiny;
+use esos_bootimg::assemble::{SECURE_BOOT, SIGNED_FILES};
 use esos_bootimg::disk::Seed;
-use esos_bootimg::disk::grub::{BootLoader, Linker, Menu};
+use esos_bootimg::disk::grub::{BootLoader, Core, Linker, Menu};
 use esos_bootimg::disk::image::{Layout, Parts, Summary, compose};
 use esos_bootimg::disk::slot::{SlotFile, SlotParts};
 use esos_exec::HostRunner;
@@ -53,6 +54,42 @@ pub fn boot_loader(tools: &Path) -> Result<BootLoader, Box<dyn Error>> {
     Ok(linker.link()?)
 }
 
+/// What a stick starts from.
+#[derive(Debug, Clone)]
+pub struct Loader {
+    /// Its cores.
+    pub boot: BootLoader,
+    /// Who reads its menu.
+    pub core: Core,
+    /// Further files of the EFI system partition.
+    pub files: Vec<(String, Vec<u8>)>,
+}
+
+impl From<BootLoader> for Loader {
+    fn from(boot: BootLoader) -> Self {
+        Self { boot, core: Core::Own, files: Vec::new() }
+    }
+}
+
+/// Debian's signed boot loader of this host's Debian, as an image that is built for Secure Boot has it.
+///
+/// # Errors
+/// In words, where the packages cannot be had or the cores do not link.
+pub fn signed_loader() -> Result<Loader, String> {
+    let mut boot = boot_loader(&grub_tools()?).map_err(|error| error.to_string())?;
+    let names = || Ok(SECURE_BOOT.map(str::to_owned).into_iter().chain([HELPERS.to_owned()]).collect());
+    let (shim, files) = SIGNED_FILES;
+    let whole = |dir: &Path| files.iter().chain([&("", shim)]).all(|(_, from)| dir.join(from).is_file());
+    let dir = apt::unpacked("signed", &names, whole)?;
+    let read = |from: &str| fs::read(dir.join(from)).map_err(|error| format!("{from}: {error}"));
+    boot.efi = read(shim)?;
+    let files = files.iter().map(|(to, from)| Ok(((*to).to_owned(), read(from)?)));
+    Ok(Loader { boot, core: Core::Signed, files: files.collect::<Result<_, String>>()? })
+}
+
+/// Part of what `shim-signed` depends on.
+const HELPERS: &str = "shim-helpers-amd64-signed";
+
 /// Writes a disk image whose slots boot a tiny guest, each under its version, the second where one is
 /// given.
 ///
@@ -61,9 +98,10 @@ pub fn boot_loader(tools: &Path) -> Result<BootLoader, Box<dyn Error>> {
 pub fn tiny_image(
     path: &Path,
     tiny: &Tiny,
-    boot: BootLoader,
+    loader: impl Into<Loader>,
     versions: (&str, Option<&str>),
 ) -> Result<Summary, Box<dyn Error>> {
+    let Loader { boot, core, files } = loader.into();
     let (kernel, initramfs) = (fs::read(tiny.kernel())?, fs::read(tiny.initramfs())?);
     let slot = |version: &str| SlotParts {
         version: version.to_owned(),
@@ -79,10 +117,10 @@ pub fn tiny_image(
         seed: Seed::from_text("tiny"),
         time: 1_700_000_000,
         boot,
-        menu: Menu { timeout: 2, ..Menu::default() },
+        menu: Menu { core, timeout: 2, ..Menu::default() },
         primary: slot(versions.0),
         secondary: versions.1.map(slot),
-        boot_files: Vec::new(),
+        boot_files: files,
     };
     let mut file = fs::File::create(path)?;
     let summary = compose(&mut file, parts)?;

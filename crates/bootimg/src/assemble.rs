@@ -23,5 +23,5 @@ pub use error::BuildError;
 pub use packages::{Wanted, lock, request};
 pub use papers::{Papers, SizeRow};
 pub use root_files::AddFile;
-pub use run::{Build, Built, Doors, Product, SECURE_BOOT, build};
+pub use run::{Build, Built, Doors, Product, SECURE_BOOT, SIGNED_FILES, build};
 pub use step::{Quiet, Step, StepTime, Watch};

@@ -70,6 +70,16 @@ pub struct Build<'a> {
 /// The packages of the signed boot loader.
 pub const SECURE_BOOT: [&str; 2] = ["shim-signed", "grub-efi-amd64-signed"];
 
+/// Their files: the shim that the firmware starts, and what goes beside it onto the EFI system partition, by its
+/// path there and its path in the packages.
+pub const SIGNED_FILES: (&str, [(&str, &str); 2]) = (
+    "usr/lib/shim/shimx64.efi.signed",
+    [
+        ("EFI/BOOT/grubx64.efi", "usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed"),
+        ("EFI/BOOT/mmx64.efi", "usr/lib/shim/mmx64.efi.signed"),
+    ],
+);
+
 /// What a build leads through.
 #[derive(Clone, Copy)]
 pub struct Doors<'d> {
@@ -306,12 +316,9 @@ fn modules(
 /// Debian's shim in the place of our core, and the files that it and the firmware look for beside it.
 fn signed(output: &Output, boot: &mut BootLoader) -> Result<Vec<(String, Vec<u8>)>, BuildError> {
     let files = HostFiles::new(output.scratch("tools"));
-    boot.efi = files.read("/usr/lib/shim/shimx64.efi.signed")?;
-    let beside = [
-        ("EFI/BOOT/grubx64.efi", "/usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed"),
-        ("EFI/BOOT/mmx64.efi", "/usr/lib/shim/mmx64.efi.signed"),
-    ];
-    beside.into_iter().map(|(to, from)| Ok((to.to_owned(), files.read(from)?))).collect()
+    let (shim, beside) = SIGNED_FILES;
+    boot.efi = files.read(&format!("/{shim}"))?;
+    beside.iter().map(|(to, from)| Ok(((*to).to_owned(), files.read(&format!("/{from}"))?))).collect()
 }
 
 fn source(name: String, version: String, sha256: Sha256, size: u64, deb: PathBuf) -> PackageSource {
