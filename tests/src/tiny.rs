@@ -18,7 +18,7 @@ pub struct Tiny {
 /// How long a tiny guest may take to its shell, software emulation on a busy host included.
 pub const LIMIT: Duration = Duration::from_secs(300);
 
-const MODULES: [&str; 11] = [
+const MODULES: [&str; 12] = [
     "virtio_pci",
     "virtio_blk",
     "virtio_net",
@@ -30,6 +30,7 @@ const MODULES: [&str; 11] = [
     "vfat",
     "nls_cp437",
     "nls_ascii",
+    "8021q",
 ];
 
 const INIT: &str = r#"#!/bin/busybox sh
