@@ -84,13 +84,17 @@ fn measure(luns: usize) -> [f64; 6] {
     let policy = Policy::default();
     let (parse, document) = best(rounds + 2, || Document::parse("scale", text.as_str()));
     let wanted = document.to_config().unwrap();
-    let sim = box_of(luns);
+    let options = Options { allow_disruptive: true, allow_destructive: true, suspend: Some(30) };
+    let mut sim = box_of(luns);
     let empty = observe(&sim).unwrap();
     let (all, planned) = best(rounds, || plan(&empty, &wanted, &policy));
-    let options = Options { allow_disruptive: true, allow_destructive: true, suspend: Some(30) };
-    let (applied, report) =
-        best(1, || apply(&sim, &empty, &planned, &wanted, &policy, options, &mut NoJournal));
-    let report = report.unwrap();
+    let (mut applied, mut writes) = (f64::MAX, 0);
+    for _ in 0..3 {
+        sim = box_of(luns);
+        let (took, report) =
+            best(1, || apply(&sim, &empty, &planned, &wanted, &policy, options, &mut NoJournal));
+        (applied, writes) = (applied.min(took), report.unwrap().writes);
+    }
     let (observed, live) = best(rounds, || observe(&sim).unwrap());
     let (none, nothing) = best(rounds, || plan(&live, &wanted, &policy));
     assert!(nothing.is_empty(), "{nothing}");
@@ -99,7 +103,7 @@ fn measure(luns: usize) -> [f64; 6] {
     assert!(gone.steps().count() > luns, "{gone}");
     one_initiator(&text, &live, &policy);
     let times = [parse, observed, all, none, pruned, applied];
-    print!("{luns:6} LUNs {:6} writes", report.writes);
+    print!("{luns:6} LUNs {writes:6} writes");
     times.iter().zip(NAMES).for_each(|(ms, name)| print!("  {name} {ms:8.1}"));
     println!("  parse + observe + plan {:7.1} ms", parse + observed + none);
     times
