@@ -84,7 +84,8 @@ fn what_is_in_use_is_refused_and_a_written_stick_starts() {
     refused(&guest, "vdc", &erase("vdc"), &["pool"]);
     done(&guest, "vgchange -an pool");
     refused(&guest, "vdc", &erase("vdc"), &["LVM2_member", "pvremove /dev/vdc"]);
-    done(&guest, "mkfs.ext4 -q /dev/vdd && mkdir /tmp/m && mount /dev/vdd /tmp/m");
+    // Read-only, so that the kernel itself writes nothing.
+    done(&guest, "mkfs.ext4 -q /dev/vdd && mkdir /tmp/m && mount -o ro /dev/vdd /tmp/m");
     refused(&guest, "vdd", &erase("vdd"), &["is mounted on /tmp/m", "umount "]);
     done(&guest, "mkswap -q /dev/vde && swapon /dev/vde");
     refused(&guest, "vde", &erase("vde"), &["swap", "swapoff /dev/vde"]);
