@@ -143,8 +143,14 @@ impl Pair {
         for n in 0..2 {
             let data = OpenOptions::new().write(true).create(true).truncate(true).open(pair.data(n))?;
             data.set_len(64 << 20)?;
-            pair.guests[n] = Some(pair.boot(n)?);
         }
+        let boot = |n| pair.boot(n).map_err(|e| e.to_string());
+        let (first, second) = std::thread::scope(|s| {
+            let second = s.spawn(|| boot(1));
+            (boot(0), second.join())
+        });
+        let second = second.map_err(|_panic| "the thread of the second box panicked")?;
+        pair.guests = [Some(first?), Some(second?)];
         Ok(pair)
     }
 
@@ -190,7 +196,10 @@ impl Pair {
     /// # Errors
     /// What went wrong on the way.
     pub fn up(&self, machine: Machine, name: &str, host: usize) -> Result<Guest, Box<dyn Error>> {
-        let guest = image::up(machine, &image::boot(&self.image, Firmware::Bios, Bus::Virtio))?;
+        let mut boot = image::boot(&self.image, Firmware::Bios, Bus::Virtio);
+        // Three boxes at a time.
+        boot.limit *= 3;
+        let guest = image::up(machine, &boot)?;
         let set_up = format!(
             "set -e; dmesg -n 1; echo {name} >/proc/sys/kernel/hostname; {CARD}; ip link set $card up
              ip addr flush dev $card; ip addr add 10.77.0.{host}/24 dev $card"

@@ -119,6 +119,9 @@ pub(crate) struct Move {
     /// A recorded state of DRBD, for the look whether a resync is running
     #[arg(long, value_name = "FILE")]
     pub(crate) drbd_from: Option<PathBuf>,
+    /// A recorded CIB, for whom the resource follows
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cib_from: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) from: From,
 }

@@ -2,7 +2,7 @@
 use crate::args::{FenceTest, Maintenance, Move, OnOff};
 use crate::machine;
 use esos_cli::{Confirm, Exit, Failure, Ui};
-use esos_cluster::{Cluster, Fencing, Kind, Resource, Role};
+use esos_cluster::{Cluster, Fencing, Kind, Resource, Role, read_cib};
 use serde_json::json;
 
 /// Why it may not be handed over now.
@@ -80,6 +80,20 @@ fn resync(text: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// Who is to be moved, for that resource to move: SCST's part goes where DRBD is promoted.
+fn leader<'c>(args: &Move, cluster: &'c Cluster, r: &'c Resource) -> Result<&'c Resource, Failure> {
+    let text = match (&args.cib_from, &args.from.from) {
+        (Some(path), _) => machine::text(path)?,
+        (None, Some(_)) => return Ok(r),
+        (None, None) => {
+            let out = machine::must("/usr/sbin/cibadmin", &["--query", "--scope", "configuration"])?;
+            String::from_utf8_lossy(&out.stdout).into_owned()
+        }
+    };
+    let cib = read_cib("the CIB", &text).map_err(|e| Failure::new(Exit::Failed, e.to_string()))?;
+    Ok(cluster.top(cib.leader(&r.id)).unwrap_or(r))
+}
+
 pub(crate) fn hand_over(args: &Move, ui: &mut Ui) -> Result<Exit, Failure> {
     let cluster = machine::cluster(&args.from, ui)?;
     let Some(r) = cluster.top(&args.resource) else {
@@ -89,6 +103,8 @@ pub(crate) fn hand_over(args: &Move, ui: &mut Ui) -> Result<Exit, Failure> {
     };
     let refuse = |why: String| Failure::new(Exit::Refused, format!("{} is not handed over: {why}", r.id));
     preflight(&cluster, r, &args.to).map_err(refuse)?;
+    let lead = leader(args, &cluster, r)?;
+    preflight(&cluster, lead, &args.to).map_err(refuse)?;
     let drbd = match &args.drbd_from {
         Some(path) => Some(machine::text(path)?),
         None if args.from.from.is_none() && std::path::Path::new("/proc/drbd").exists() => {
@@ -105,9 +121,9 @@ pub(crate) fn hand_over(args: &Move, ui: &mut Ui) -> Result<Exit, Failure> {
     let there =
         |p: &&Resource| p.nodes.contains(&args.to) && p.active && (!promoted || p.role == Role::Promoted);
     let done = r.primitives().iter().any(there);
-    let mut step = vec!["--resource", r.id.as_str(), "--move", "--node", args.to.as_str()];
-    step.extend(promoted.then_some("--promoted"));
-    let clear = vec!["--resource", r.id.as_str(), "--clear"];
+    let mut step = vec!["--resource", lead.id.as_str(), "--move", "--node", args.to.as_str()];
+    step.extend((lead.kind == Kind::Promotable).then_some("--promoted"));
+    let clear = vec!["--resource", lead.id.as_str(), "--clear"];
     let steps: Vec<String> = if done {
         Vec::new()
     } else {

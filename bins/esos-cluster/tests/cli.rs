@@ -59,6 +59,16 @@ fn states_are_shown_explained_and_refused() {
         "{}",
         text(&out)
     );
+    // What follows is moved by what leads.
+    let dir = tempfile::tempdir().unwrap();
+    let cib = dir.path().join("cib.xml");
+    let colocation = "<cib><configuration><constraints><rsc_colocation id='c' rsc='ms-sim' rsc-role='Promoted' with-rsc='LEAD' with-rsc-role='Promoted' score='INFINITY'/></constraints></configuration></cib>";
+    for (lead, moved) in [("g-tgt", "g-tgt"), ("ms-nope", "ms-sim")] {
+        std::fs::write(&cib, colocation.replace("LEAD", lead)).unwrap();
+        let out =
+            run(&["move", "ms-sim", "--to", "n1", "--from", &fine, "--cib-from", cib.to_str().unwrap()]);
+        assert!(text(&out).contains(&format!("--resource {moved} --move")), "{}", text(&out));
+    }
     let sync = fixture("drbd9/status-json.initial-sync.n1.json");
     let out = run(&["move", "ms-sim", "--to", "n1", "--from", &fine, "--drbd-from", &sync]);
     assert!(out.status.code() == Some(5) && text(&out).contains("resynced"), "{}", text(&out));

@@ -231,6 +231,27 @@ impl Constraint {
 }
 
 impl Cib {
+    /// Who leads a resource, through every colocation that must hold; itself, where it follows nobody. Pacemaker
+    /// places the leader first, and a wish for a follower's place does not move it.
+    #[must_use]
+    pub fn leader<'a>(&'a self, resource: &'a str) -> &'a str {
+        let mut at = resource;
+        // Once for each constraint: a circle has no end.
+        for _ in &self.constraints {
+            let follows = |c: &'a Constraint| match c {
+                Constraint::Colocation { rsc, with, score, .. }
+                    if rsc == at && score.trim_start_matches('+') == "INFINITY" =>
+                {
+                    Some(with.as_str())
+                }
+                _ => None,
+            };
+            let Some(leader) = self.constraints.iter().find_map(follows) else { break };
+            at = leader;
+        }
+        at
+    }
+
     /// The resource of that id, wherever it stands.
     #[must_use]
     pub fn resource(&self, id: &str) -> Option<&Res> {
