@@ -1,6 +1,6 @@
 //! The crash kernel with a core in memory.
 use super::Ending;
-use super::tests::{Fake, Twist};
+use super::machine::{Fake, Twist};
 use esos_crashdump::{DumpState, Store};
 use esos_hostfs::Files;
 
