@@ -12,6 +12,7 @@ mod kernels;
 mod output;
 mod packages;
 mod papers;
+mod ready;
 mod root_files;
 mod run;
 mod step;
