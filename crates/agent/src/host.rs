@@ -39,7 +39,8 @@ pub struct Host<'a, T, R, C> {
     pub locked: bool,
     /// What was done, for the log.
     pub log: Vec<String>,
-    around: Option<(Duration, Around)>,
+    /// When it was asked, and whether Pacemaker was.
+    around: Option<(Duration, bool, Around)>,
 }
 
 impl<'a, T: AttrTree, R: Runner, C: Clock> Host<'a, T, R, C> {
@@ -52,7 +53,8 @@ impl<'a, T: AttrTree, R: Runner, C: Clock> Host<'a, T, R, C> {
     /// DRBD's state; with `cluster`, Pacemaker's too.
     fn ask(&mut self, cluster: bool) -> Around {
         let now = self.clock.monotonic();
-        if let Some((then, around)) = &self.around
+        if let Some((then, whole, around)) = &self.around
+            && (*whole || !cluster)
             && now.saturating_sub(*then) < FRESH
         {
             return around.clone();
@@ -76,7 +78,7 @@ impl<'a, T: AttrTree, R: Runner, C: Clock> Host<'a, T, R, C> {
             let lost = seen.cluster.nodes.iter().filter(|n| n.unclean && n.name != self.params.node);
             around.unclean = lost.map(|n| n.name.clone()).collect();
         }
-        self.around = Some((self.clock.monotonic(), around.clone()));
+        self.around = Some((self.clock.monotonic(), cluster, around.clone()));
         around
     }
 }
