@@ -4,23 +4,10 @@ use serde_json::Value;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
 
-const SPEC: &str = r#"
-name = "pair"
-[[node]]
-name = "n1"
-addresses = ["10.0.0.1", "10.1.0.1"]
-fence = { agent = "fence_ipmilan", ip = "10.9.0.1", username = "admin", password = "hunter2" }
-[[node]]
-name = "n2"
-addresses = ["10.0.0.2", "10.1.0.2"]
-fence = { agent = "fence_ipmilan", ip = "10.9.0.2", username = "admin", password = "hunter2" }
-[[resource]]
-name = "r0"
-minor = 0
-disk = "/dev/vg/r0"
-port = 7789
-targets = { n1 = ["iqn.2026-01.org.esos:n1"], n2 = ["iqn.2026-01.org.esos:n2"] }
-"#;
+/// The TOML of two boxes.
+fn pair() -> String {
+    esos_fixtures::text("cluster/pair.toml").unwrap()
+}
 
 fn run(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_esos-cluster")).args(args).env("NO_COLOR", "1").output().unwrap()
@@ -83,7 +70,7 @@ fn states_are_shown_explained_and_refused() {
 fn a_cluster_is_made_checked_and_joined() {
     let dir = tempfile::tempdir().unwrap();
     let spec = dir.path().join("c.toml");
-    std::fs::write(&spec, SPEC).unwrap();
+    std::fs::write(&spec, pair()).unwrap();
     let (spec, out_dir) = (spec.to_str().unwrap(), dir.path().join("out"));
     for generation in ["8", "9"] {
         let out =
@@ -116,12 +103,12 @@ fn a_cluster_is_made_checked_and_joined() {
         std::fs::write(&sealed, bad).unwrap();
         assert_eq!(join(&["--yes"]).status.code(), Some(3));
     }
-    std::fs::write(spec, SPEC.replace("fence = { agent = \"fence_ipmilan\", ip = \"10.9.0.2\", username = \"admin\", password = \"hunter2\" }", "")).unwrap();
+    std::fs::write(spec, pair().replace("fence = { agent = \"fence_ipmilan\", ip = \"10.9.0.2\", username = \"admin\", password = \"hunter2\" }", "")).unwrap();
     let out = run(&["init", spec]);
     assert!(out.status.code() == Some(3) && text(&out).contains("n2 has no `fence`"), "{}", text(&out));
     // Three boxes: DRBD 9, unless 8.4 is asked for, which cannot.
     let third = "[[node]]\nname = \"n3\"\naddresses = [\"10.0.0.3\", \"10.1.0.3\"]\nfence = { agent = \"fence_ipmilan\" }\n[[resource]]";
-    let three = SPEC
+    let three = pair()
         .replacen("[[resource]]", third, 1)
         .replace("n2 = [\"iqn.2026-01.org.esos:n2\"]", "n2 = [\"iqn.x:2\"], n3 = [\"iqn.x:3\"]");
     std::fs::write(spec, three).unwrap();
@@ -129,7 +116,7 @@ fn a_cluster_is_made_checked_and_joined() {
     assert!(out.status.success() && text(&out).contains("three nodes need DRBD 9"), "{}", text(&out));
     assert!(std::fs::read_to_string(dir.path().join("three/n3.join")).unwrap().contains("connection-mesh"));
     assert_eq!(run(&["init", spec, "--generation", "8"]).status.code(), Some(3));
-    std::fs::write(spec, SPEC.replace("minor = 0", "minro = 0")).unwrap();
+    std::fs::write(spec, pair().replace("minor = 0", "minro = 0")).unwrap();
     let out = run(&["init", spec]);
     assert!(out.status.code() == Some(3) && !text(&out).contains("hunter2"), "{}", text(&out));
 }

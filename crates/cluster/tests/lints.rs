@@ -4,7 +4,7 @@ use esos_cluster::{Cib, ClusterSpec, CorosyncDocument, lint_cib, lint_corosync, 
 
 #[test]
 fn each_corosync_lint_accepts_and_rejects() {
-    let spec = ClusterSpec::parse(SPEC).unwrap();
+    let spec = ClusterSpec::parse(&esos_fixtures::text("cluster/pair.toml").unwrap()).unwrap();
     let good = spec.corosync().to_conf();
     let codes = |text: &str| -> Vec<String> {
         lint_corosync(&CorosyncDocument::parse("x", text)).into_iter().map(|d| d.code).collect()
@@ -64,27 +64,9 @@ fn each_corosync_lint_accepts_and_rejects() {
     assert_eq!(token.diagnostics()[0].position("totem {\n    token: abc\n}\n").unwrap().to_string(), "2:12");
 }
 
-const SPEC: &str = r#"
-name = "pair"
-[[node]]
-name = "n1"
-addresses = ["10.0.0.1", "10.1.0.1"]
-fence = { agent = "fence_ipmilan", ip = "10.9.0.1", username = "admin", password = "hunter2" }
-[[node]]
-name = "n2"
-addresses = ["10.0.0.2", "10.1.0.2"]
-fence = { agent = "fence_ipmilan", ip = "10.9.0.2", username = "admin", password = "hunter2" }
-[[resource]]
-name = "r0"
-minor = 0
-disk = "/dev/vg/r0"
-port = 7789
-targets = { n1 = ["iqn.2026-01.org.esos:n1"], n2 = ["iqn.2026-01.org.esos:n2"] }
-"#;
-
 #[test]
 fn each_cib_lint_accepts_and_rejects() {
-    let spec = ClusterSpec::parse(SPEC).unwrap();
+    let spec = ClusterSpec::parse(&esos_fixtures::text("cluster/pair.toml").unwrap()).unwrap();
     assert!(!format!("{spec:?}").contains("hunter2"));
     let good = spec.cib();
     let codes = |c: &Cib| -> Vec<String> { lint_cib(c, None).into_iter().map(|d| d.code).collect() };
