@@ -1,6 +1,6 @@
 //! A pair under Corosync and Pacemaker that serves through SCST, and a third box that writes through both paths.
 use crate::fencing::Switch;
-use crate::image::eventually;
+use crate::image::{eventually, small_with};
 use crate::pair::{self, MINUTE, Pair, Plan, SLOTS};
 use crate::scst::told;
 use esos_units::Bytes;
@@ -8,27 +8,6 @@ use esos_vm::{Guest, Mark, Net};
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-
-/// The whole cluster, as an operator writes it down. Guests that are emulated are late: a token of a second would
-/// call them dead.
-const TOML: &str = r#"name = "pair"
-token_ms = 15000
-[[node]]
-name = "n1"
-addresses = ["10.77.0.1"]
-fence = { agent = "fence_vm" }
-[[node]]
-name = "n2"
-addresses = ["10.77.0.2"]
-fence = { agent = "fence_vm" }
-[[resource]]
-name = "r0"
-minor = 0
-disk = "/dev/disk/by-id/virtio-data"
-port = 7789
-targets = { n1 = ["iqn.2026-11.org.example:n1"], n2 = ["iqn.2026-11.org.example:n2"] }
-"#;
 
 /// The resource that serves.
 pub const SERVICE: &str = "ms-scst-r0";
@@ -41,25 +20,11 @@ const DOCS: &str = include_str!("../../docs/scst.md");
 /// # Errors
 /// In words: no `esos-image`, or what it said when it could not build.
 pub fn built(debs: &Path) -> Result<PathBuf, Box<dyn Error>> {
-    if let Some(path) = std::env::var_os("ESOS_HA_IMAGE") {
-        return Ok(path.into());
-    }
-    let out = crate::image::target_dir()?.join("test-image-ha");
-    std::fs::create_dir_all(&out)?;
-    let manifest = out.join("ha.toml");
-    let small = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/small.toml");
+    let more =
+        ["drbd-utils", "pacemaker", "pacemaker-cli-utils", "corosync", "open-iscsi", "multipath-tools"];
     // SCST's own drivers want the core of InfiniBand.
-    let text = std::fs::read_to_string(small)?.replace("\"drivers/infiniband/\", ", "");
-    let more = "\"pciutils\", \"drbd-utils\", \"pacemaker\", \"pacemaker-cli-utils\", \"corosync\", \"open-iscsi\", \"multipath-tools\",";
-    std::fs::write(&manifest, text.replace("\"pciutils\",", more))?;
-    let mut command = Command::new(crate::image::release("esos-image")?);
-    command.arg("build").arg("--out").arg(out.join("out")).arg("--manifest").arg(manifest);
-    let said = command.arg("--extra-debs").arg(debs).arg("--no-compress").output()?;
-    if said.status.success() {
-        Ok(out.join("out/esos.img"))
-    } else {
-        Err(String::from_utf8_lossy(&said.stderr).into_owned().into())
-    }
+    let change = |text: String| text.replace("\"drivers/infiniband/\", ", "");
+    small_with("ESOS_HA_IMAGE", "ha", &more, change, Some(debs))
 }
 
 /// The two boxes, the switch of their power, and the initiator.
@@ -90,7 +55,9 @@ impl Ha {
             switch.agent()
         );
         let net = Some(Net::User { forward: Vec::new(), closed: false });
-        let plan = Plan { toml: TOML.to_owned(), net, memory: Bytes::mib(1536), set_up };
+        // Guests that are emulated are late: a token of a second would call them dead.
+        let toml = pair::toml("token_ms = 15000\n", [r#"agent = "fence_vm""#; 2]);
+        let plan = Plan { toml, net, memory: Bytes::mib(1536), set_up };
         let mut pair = Pair::new(dir, image, plan)?;
         pair.make()?;
         pair.sh(0, "esos-drbd demote r0 --yes")?;

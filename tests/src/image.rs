@@ -64,6 +64,50 @@ pub fn release(program: &str) -> Result<PathBuf, String> {
     if path.exists() { Ok(path) } else { Err(format!("{program} is not built: run make build")) }
 }
 
+/// A small image with further packages, built for this run out of [`Kind::Small`]'s manifest, changed by
+/// `change`; `variable` names one that is there already.
+///
+/// # Errors
+/// In words: no `esos-image`, or what it said when it could not build.
+pub fn small_with(
+    variable: &str,
+    name: &str,
+    packages: &[&str],
+    change: impl FnOnce(String) -> String,
+    debs: Option<&Path>,
+) -> Result<PathBuf, Box<dyn Error>> {
+    if let Some(path) = std::env::var_os(variable) {
+        return Ok(path.into());
+    }
+    let out = target_dir()?.join(format!("test-image-{name}"));
+    std::fs::create_dir_all(&out)?;
+    let more = format!("include = [{}", packages.iter().map(|p| format!("\"{p}\", ")).collect::<String>());
+    let text = std::fs::read_to_string(small_manifest())?.replacen("include = [", &more, 1);
+    let manifest = out.join(format!("{name}.toml"));
+    std::fs::write(&manifest, change(text))?;
+    let mut command = Command::new(release("esos-image")?);
+    command
+        .arg("build")
+        .arg("--no-compress")
+        .arg("--out")
+        .arg(out.join("out"))
+        .arg("--manifest")
+        .arg(manifest);
+    if let Some(debs) = debs {
+        command.arg("--extra-debs").arg(debs);
+    }
+    let said = command.output()?;
+    if said.status.success() {
+        Ok(out.join("out/esos.img"))
+    } else {
+        Err(String::from_utf8_lossy(&said.stderr).into_owned().into())
+    }
+}
+
+fn small_manifest() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/small.toml")
+}
+
 fn build(kind: Kind) -> Result<PathBuf, String> {
     let dir = target_dir()?.join(match kind {
         Kind::Default => "test-image",
@@ -80,11 +124,11 @@ fn build(kind: Kind) -> Result<PathBuf, String> {
     }
     let mut command = Command::new(tool);
     command.args(["build".as_ref(), "--out".as_ref(), dir.as_os_str()]);
-    let small = || Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/small.toml");
+
     match kind {
         Kind::Default => &mut command,
         Kind::Second => command.args(["--image-version", SECOND, "--no-compress"]),
-        Kind::Small => command.arg("--manifest").arg(small()),
+        Kind::Small => command.arg("--manifest").arg(small_manifest()),
     };
     let out = command.output().map_err(|error| error.to_string())?;
     if out.status.success() {

@@ -15,23 +15,27 @@ pub const MINUTE: Duration = Duration::from_secs(60);
 /// How many blocks the writer goes round.
 pub const SLOTS: u64 = 64;
 
-/// The whole cluster, as an operator writes it down.
-const TOML: &str = r#"name = "pair"
-[[node]]
-name = "n1"
-addresses = ["10.77.0.1"]
-fence = { agent = "fence_ipmilan", ip = "10.9.0.1", username = "admin", password = "hunter2" }
-[[node]]
-name = "n2"
-addresses = ["10.77.0.2"]
-fence = { agent = "fence_ipmilan", ip = "10.9.0.2", username = "admin", password = "hunter2" }
-[[resource]]
+/// The whole cluster, as an operator writes it down: further settings, and what fences each box.
+pub(crate) fn toml(settings: &str, fences: [&str; 2]) -> String {
+    let node = |(fence, n): (&str, u32)| {
+        format!("[[node]]\nname = \"n{n}\"\naddresses = [\"10.77.0.{n}\"]\nfence = {{ {fence} }}\n")
+    };
+    let nodes: String = fences.into_iter().zip(1..).map(node).collect();
+    let resource = r#"[[resource]]
 name = "r0"
 minor = 0
 disk = "/dev/disk/by-id/virtio-data"
 port = 7789
 targets = { n1 = ["iqn.2026-11.org.example:n1"], n2 = ["iqn.2026-11.org.example:n2"] }
 "#;
+    format!("name = \"pair\"\n{settings}{nodes}{resource}")
+}
+
+/// Power switches that are not there: DRBD alone cuts nobody's power.
+const FENCES: [&str; 2] = [
+    r#"agent = "fence_ipmilan", ip = "10.9.0.1", username = "admin", password = "hunter2""#,
+    r#"agent = "fence_ipmilan", ip = "10.9.0.2", username = "admin", password = "hunter2""#,
+];
 
 /// The card on the segment: the first one.
 const CARD: &str = "card=$(ls /sys/class/net | grep -v '^lo$' | sort -V | head -n 1)";
@@ -41,28 +45,7 @@ const CARD: &str = "card=$(ls /sys/class/net | grep -v '^lo$' | sort -V | head -
 /// # Errors
 /// In words: no `esos-image`, or what it said when it could not build.
 pub fn built() -> Result<PathBuf, Box<dyn Error>> {
-    if let Some(path) = std::env::var_os("ESOS_DRBD_IMAGE") {
-        return Ok(path.into());
-    }
-    let out = image::target_dir()?.join("test-image-drbd");
-    std::fs::create_dir_all(&out)?;
-    let small = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/small.toml");
-    let manifest = out.join("drbd.toml");
-    let text = std::fs::read_to_string(small)?;
-    std::fs::write(&manifest, text.replace("\"pciutils\",", "\"pciutils\", \"drbd-utils\","))?;
-    let mut command = Command::new(image::release("esos-image")?);
-    command
-        .arg("build")
-        .arg("--out")
-        .arg(out.join("out"))
-        .arg("--manifest")
-        .arg(manifest)
-        .arg("--no-compress");
-    let said = command.output()?;
-    if !said.status.success() {
-        return Err(String::from_utf8_lossy(&said.stderr).into_owned().into());
-    }
-    Ok(out.join("out/esos.img"))
+    image::small_with("ESOS_DRBD_IMAGE", "drbd", &["drbd-utils"], |text| text, None)
 }
 
 /// `tests/examples/acked.rs` as a static program.
@@ -100,7 +83,7 @@ impl Default for Plan {
     fn default() -> Self {
         let set_up = "mkdir -p /usr/lib/drbd; for s in crm-fence-peer crm-unfence-peer; do
             printf '#!/bin/sh\\nexit 7\\n' >/usr/lib/drbd/$s.sh; chmod 755 /usr/lib/drbd/$s.sh; done";
-        Self { toml: TOML.to_owned(), net: None, memory: Bytes::mib(1024), set_up: set_up.to_owned() }
+        Self { toml: toml("", FENCES), net: None, memory: Bytes::mib(1024), set_up: set_up.to_owned() }
     }
 }
 

@@ -46,6 +46,14 @@ struct Stick {
 }
 
 impl Stick {
+    /// For a test that is to run here; one that is not says why.
+    fn asked_for(test: &str) -> Option<Self> {
+        if !allowed(test, Level::All) {
+            return None;
+        }
+        Self::new().map_err(|why| skip(test, &why)).ok()
+    }
+
     fn new() -> Result<Self, String> {
         let kernel = kernel::find()?;
         let slot =
@@ -152,14 +160,7 @@ const CHECKED: [&str; 4] = [KERNEL, INITRAMFS, ROOT, GRUB_ENV];
 
 #[test]
 fn a_flipped_byte_or_a_cut_file_starts_the_other_slot() {
-    let test = "a_flipped_byte_or_a_cut_file_starts_the_other_slot";
-    if !allowed(test, Level::All) {
-        return;
-    }
-    let stick = match Stick::new() {
-        Ok(stick) => stick,
-        Err(why) => return skip(test, &why),
-    };
+    let Some(stick) = Stick::asked_for("a_flipped_byte_or_a_cut_file_starts_the_other_slot") else { return };
     let _turn = image::turn();
     let mut dice = Dice::new(seed());
     for (n, name) in [ROOT, KERNEL, INITRAMFS].into_iter().enumerate() {
@@ -174,13 +175,9 @@ fn a_flipped_byte_or_a_cut_file_starts_the_other_slot() {
 
 #[test]
 fn damage_anywhere_in_the_slots_ends_in_a_slot_or_in_words_and_a_reset() {
-    let test = "damage_anywhere_in_the_slots_ends_in_a_slot_or_in_words_and_a_reset";
-    if !allowed(test, Level::All) {
+    let Some(stick) = Stick::asked_for("damage_anywhere_in_the_slots_ends_in_a_slot_or_in_words_and_a_reset")
+    else {
         return;
-    }
-    let stick = match Stick::new() {
-        Ok(stick) => stick,
-        Err(why) => return skip(test, &why),
     };
     let _turn = image::turn();
     let mut dice = Dice::new(seed());
