@@ -4,6 +4,7 @@ use crate::facts::{Device, Facts, Group, PortGroup, Stand};
 use crate::flaw::Flaw;
 use crate::params::Params;
 use esos_cluster::OcfExit;
+use std::fmt;
 
 /// What is to be reached.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -58,6 +59,22 @@ pub enum Step {
     /// Change the ports of another box from here: never done; a defect of old agents.
     #[doc(hidden)]
     TouchPeer(String),
+}
+
+/// As an order: `open the device d`.
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Block(device) => write!(f, "hold back new commands of the device {device}"),
+            Self::Unblock(device) => write!(f, "let commands of the device {device} run again"),
+            Self::Activate(device) => write!(f, "open the device {device}"),
+            Self::Deactivate(device) => write!(f, "close the device {device}"),
+            Self::SetSize { device, size } => write!(f, "tell the device {device} its size, {size} bytes"),
+            Self::SetState { group, state } => write!(f, "make the target group {group} {state}"),
+            Self::Enable(path) => write!(f, "enable {path}"),
+            Self::TouchPeer(group) => write!(f, "change the target group {group} on its own box"),
+        }
+    }
 }
 
 /// What comes next.

@@ -1,7 +1,7 @@
 //! This machine: SCST's tree, DRBD, the cluster, a lock and a clock behind one [`Machine`].
 use crate::decide::{Goal, Step};
 use crate::facts::{Drbd, Facts};
-use crate::observe::{observe, perform};
+use crate::observe::{StepError, observe, perform};
 use crate::params::Params;
 use crate::run::Machine;
 use esos_exec::{Cmd, Runner};
@@ -124,13 +124,13 @@ impl<T: AttrTree, R: Runner, C: Clock> Machine for Host<'_, T, R, C> {
         facts
     }
 
-    fn perform(&mut self, step: &Step) -> Result<(), String> {
+    fn perform(&mut self, step: &Step) -> Result<(), StepError> {
         let (clock, deadline) = (self.clock, self.deadline);
         let mut pause = || {
             clock.sleep(Duration::from_millis(5));
             !deadline.passed(clock)
         };
-        perform(self.tree, self.params, step, &mut pause).map_err(|e| e.to_string())
+        perform(self.tree, self.params, step, &mut pause)
     }
 
     fn pause(&mut self) -> bool {
@@ -140,6 +140,9 @@ impl<T: AttrTree, R: Runner, C: Clock> Machine for Host<'_, T, R, C> {
     }
 
     fn log(&mut self, line: &str) {
-        self.log.push(line.to_owned());
+        // What is tried again is told once.
+        if self.log.last().is_none_or(|last| last != line) {
+            self.log.push(line.to_owned());
+        }
     }
 }

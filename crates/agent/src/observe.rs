@@ -4,6 +4,9 @@ use crate::facts::{Device, Facts, Group, PortGroup, Target};
 use crate::params::Params;
 use esos_sysfs::{AttrError, AttrTree, Kind};
 
+/// The errno of Linux.
+const EBUSY: i32 = 16;
+
 /// Why a step was not done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -19,6 +22,17 @@ pub enum StepError {
         /// SCST's result, an errno.
         result: String,
     },
+}
+
+impl StepError {
+    /// Whether something else holds what is to be changed (`EBUSY`), which may pass by itself.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        match self {
+            Self::Attr(e) => e.is_busy(),
+            Self::Later { result, .. } => result.parse() == Ok(-EBUSY),
+        }
+    }
 }
 
 /// The first line of an attribute: the second may be SCST's `[key]`.

@@ -1,6 +1,7 @@
 //! Observe, decide, do one step, again: until it is reached or the time is over.
 use crate::decide::{Goal, Next, Step, next, timed_out, undo};
 use crate::facts::Facts;
+use crate::observe::StepError;
 use crate::params::Params;
 use esos_cluster::OcfExit;
 
@@ -13,7 +14,7 @@ pub trait Machine {
     ///
     /// # Errors
     /// Why not.
-    fn perform(&mut self, step: &Step) -> Result<(), String>;
+    fn perform(&mut self, step: &Step) -> Result<(), StepError>;
 
     /// Waits a moment; false when the action's time is over.
     fn pause(&mut self) -> bool;
@@ -36,8 +37,12 @@ const MOST: usize = 4096;
 
 /// Carries an action out. Whatever comes of it, no command of an initiator is left held back, except
 /// where SCST itself refuses to let it go.
+///
+/// What is busy is tried again until the action's time is over: a volume that has just become usable is looked
+/// at by others (udev, multipathd, LVM), who hold it for a moment.
 pub fn run(goal: &Goal, params: &Params, machine: &mut dyn Machine) -> Outcome {
-    for _ in 0..MOST {
+    let mut done = 0;
+    while done < MOST {
         let facts = machine.observe(goal);
         let mut decided = next(goal, &facts, params);
         if let Next::Wait(what) = &decided
@@ -50,10 +55,14 @@ pub fn run(goal: &Goal, params: &Params, machine: &mut dyn Machine) -> Outcome {
             Next::Done(exit) => return Outcome { exit, reason: None },
             Next::Fail(exit, reason) => return failed(goal, exit, reason, machine),
             Next::Do(step) => {
-                machine.log(&format!("{step:?}"));
-                if let Err(e) = machine.perform(&step) {
-                    let reason = format!("{step:?}: {e}");
-                    return failed(goal, OcfExit::Generic, reason, machine);
+                machine.log(&step.to_string());
+                match machine.perform(&step) {
+                    Ok(()) => done += 1,
+                    Err(e) if e.is_busy() && machine.pause() => {}
+                    Err(e) => {
+                        let reason = format!("cannot {step}: {e}");
+                        return failed(goal, OcfExit::Generic, reason, machine);
+                    }
                 }
             }
         }
@@ -66,7 +75,7 @@ fn failed(goal: &Goal, exit: OcfExit, reason: String, machine: &mut dyn Machine)
     if *goal != Goal::Monitor {
         for _ in 0..MOST {
             let Some(step) = undo(&machine.observe(goal)) else { break };
-            machine.log(&format!("undo: {step:?}"));
+            machine.log(&format!("undo: {step}"));
             if machine.perform(&step).is_err() {
                 break;
             }

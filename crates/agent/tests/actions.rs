@@ -11,7 +11,7 @@ use esos_cluster::{Action, OcfExit, OcfRequest};
 use esos_exec::{Output, ScriptedRunner};
 use esos_hostfs::HostClock;
 use esos_scst_sim::{Environment, Sim};
-use esos_sysfs::{AttrTree, MemTree};
+use esos_sysfs::{AttrError, AttrOp, AttrTree, Entry, MemTree};
 
 const DRBD: &str = "exists resource name:r0 role:Primary suspended:no\nexists connection name:r0 peer-node-id:0 conn-name:peer connection:Connected role:Secondary\nexists device name:r0 volume:0 minor:0 disk:UpToDate\nexists peer-device name:r0 peer-node-id:0 conn-name:peer volume:0 replication:Established peer-disk:UpToDate\nexists -\n";
 
@@ -267,6 +267,55 @@ fn an_agent_that_is_killed_at_any_step() {
     }
     assert!(kills > 8, "{kills} kills");
     println!("{kills} kills");
+}
+
+/// A volume that somebody else holds, for some attempts to open it.
+#[derive(Debug)]
+struct Held<'a> {
+    sim: &'a Sim,
+    left: std::cell::Cell<usize>,
+}
+
+impl AttrTree for Held<'_> {
+    fn read(&self, path: &str) -> Result<String, AttrError> {
+        self.sim.read(path)
+    }
+    fn write(&self, path: &str, value: &str) -> Result<(), AttrError> {
+        if (path, value) == ("devices/d/active", "1") && self.left.get() > 0 {
+            self.left.set(self.left.get() - 1);
+            return Err(AttrError::new(path, AttrOp::Write(value.to_owned()), 16));
+        }
+        self.sim.write(path, value)
+    }
+    fn list(&self, path: &str) -> Result<Vec<Entry>, AttrError> {
+        self.sim.list(path)
+    }
+    fn read_link(&self, path: &str) -> Result<String, AttrError> {
+        self.sim.read_link(path)
+    }
+}
+
+/// udev, multipathd and LVM look at a volume that has just become Primary; SCST's opening is exclusive.
+#[test]
+fn a_volume_that_is_held_for_a_moment_is_waited_for() {
+    let sim = sim();
+    assert_eq!(go(&sim, Action::Start), OcfExit::Success);
+    let long = [("OCF_RESKEY_CRM_meta_timeout", "60000")];
+    let held = Held { sim: &sim, left: 5.into() };
+    let out = go_with(&held, DRBD, Agent::ScstAlua, Action::Promote, &long);
+    assert_eq!((out, held.left.get()), (Outcome { exit: OcfExit::Success, reason: None }, 0));
+    assert_eq!(go(&sim, Action::Monitor), OcfExit::RunningPromoted);
+    assert_eq!(go(&sim, Action::Demote), OcfExit::Success);
+    // For ever: said when the time is over, and no command stays held back.
+    let held = Held { sim: &sim, left: usize::MAX.into() };
+    let out = go_with(&held, DRBD, Agent::ScstAlua, Action::Promote, &[]);
+    let words = "cannot open the device d: cannot write devices/d/active: EBUSY";
+    assert!(out.exit == OcfExit::Generic && out.reason.clone().unwrap().starts_with(words), "{out:?}");
+    let tries = usize::MAX - held.left.get();
+    assert!(tries > 2, "{tries} attempts in 800 ms");
+    assert!(sim.read("devices/d/block").unwrap().starts_with("0 0"));
+    assert_eq!(go(&sim, Action::Demote), OcfExit::Success);
+    assert_eq!(go(&sim, Action::Monitor), OcfExit::Success);
 }
 
 #[test]
