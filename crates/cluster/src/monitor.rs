@@ -321,6 +321,13 @@ fn history(part: Xml<'_, '_>) -> Vec<Operation> {
     out
 }
 
+/// Pacemaker escapes what an agent said before it puts it into an attribute, which is escaped again when it is
+/// written (2.1 and 3.0): the reader of the XML finds `&quot;` where the agent said `"`.
+fn unescaped(reason: &str) -> String {
+    let plain = [("&quot;", "\""), ("&apos;", "'"), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")];
+    plain.iter().fold(reason.to_owned(), |text, (escaped, c)| text.replace(escaped, c))
+}
+
 fn failure(n: Xml<'_, '_>) -> Failure {
     // `g2_stop_0`: the resource may have `_` in its name.
     let key = text(n, "op_key");
@@ -335,7 +342,7 @@ fn failure(n: Xml<'_, '_>) -> Failure {
         exit: text(n, "exitstatus"),
         exit_code: number(n, "exitcode"),
         // Some agents and older versions say `none`.
-        reason: some(n, "exitreason").filter(|r| r != "none"),
+        reason: some(n, "exitreason").filter(|r| r != "none").map(|r| unescaped(&r)),
         status: text(n, "status"),
         time: some(n, "last-rc-change"),
     }
@@ -350,7 +357,7 @@ pub(crate) fn fence(n: Xml<'_, '_>) -> FenceEvent {
         origin: some(n, "origin"),
         delegate: some(n, "delegate"),
         state: Fencing::from_word(state),
-        reason: some(n, "exit-reason"),
+        reason: some(n, "exit-reason").map(|r| unescaped(&r)),
         completed: some(n, "completed"),
     }
 }

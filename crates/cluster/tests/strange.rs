@@ -100,6 +100,29 @@ fn what_failed_and_is_still_there_was_not_recovered() {
     assert!(e.why.ends_with("failed on b (not running), and it does not run there"), "{}", e.sentence());
 }
 
+/// What had to be tried twice on the way does not hide why the service moved. The agent's words come as Pacemaker
+/// 3.0.0 writes them: escaped twice.
+#[test]
+fn a_fenced_box_is_told_before_what_was_recovered() {
+    let nodes = format!("{}{}", node("a", true, "type=\"member\""), node("b", false, "type=\"member\""));
+    let more = "<failures><failure op_key=\"d_promote_0\" node=\"a\" exitstatus=\"error\" exitreason=\"open(&amp;quot;r0&amp;quot;) &amp;lt;1&amp;gt; said &amp;apos;EBUSY&amp;apos; &amp;amp;quot;\" exitcode=\"1\" call=\"9\" status=\"complete\" last-rc-change=\"T1\" task=\"promote\"/></failures><fence_history><fence_event action=\"reboot\" target=\"b\" client=\"x\" origin=\"a\" delegate=\"a\" status=\"success\" completed=\"T0\"/></fence_history>";
+    let clone = format!(
+        "<clone id=\"c\" multi_state=\"true\" unique=\"false\" managed=\"true\" disabled=\"false\" failed=\"false\">{}{}</clone>",
+        one("d", "Promoted", &["a"], ""),
+        one("d", "Stopped", &[], "")
+    );
+    let e = say(&seen("", &nodes, &clone, more).cluster, "c");
+    assert_eq!(
+        e.why,
+        "b was fenced by a at T0 and is off; promote of d failed on a (error: open(\"r0\") <1> said 'EBUSY' &quot;), and it was recovered"
+    );
+    assert!(e.advice.contains("bring b back") && e.advice.contains("crm resource cleanup d"), "{}", e.advice);
+    assert!(!e.well);
+    // A failure alone is told as before.
+    let alone = say(&seen("", &two(), &clone, more).cluster, "c");
+    assert!(alone.why.starts_with("promote of d failed on a"), "{}", alone.why);
+}
+
 /// A monitor that comes round again is no operation to wait for; what it found the last time is told.
 #[test]
 fn a_running_monitor_hides_nothing() {

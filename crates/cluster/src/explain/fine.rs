@@ -25,26 +25,9 @@ impl<'c> Case<'c> {
         let last = self.c.history.iter().filter(here).filter(|o| o.task == task).max_by_key(|o| o.call);
         let last = last.or_else(|| self.c.history.iter().filter(here).min_by_key(|o| o.call));
         let since = last.and_then(|o| o.time.clone());
-        if let Some(f) =
-            self.c.failures.iter().rfind(|f| ids.contains(&base(&f.resource)) && f.task != "promote_probe")
-        {
-            let advice = format!(
-                "look at the cause, then forget the failure with `crm resource cleanup {}`",
-                f.resource
-            );
-            let there = list.iter().any(|r| r.active && r.nodes.contains(&f.node));
-            let clone = self.c.top(self.id).is_some_and(|t| matches!(t.kind, Kind::Clone | Kind::Promotable));
-            let then = if there || !(clone || f.task == "probe") {
-                "it was recovered"
-            } else {
-                "it does not run there"
-            };
-            return Some(self.answer(
-                format!("{} of {} failed on {}{}, and {then}", f.task, f.resource, f.node, reason(f)),
-                f.time.clone(),
-                advice,
-                false,
-            ));
+        let mine = |f: &&Failure| ids.contains(&base(&f.resource)) && f.task != "promote_probe";
+        if let Some(f) = self.c.failures.iter().rfind(mine) {
+            return Some(self.failed_once(f, &list, &node, since));
         }
         let elsewhere =
             self.node.is_some_and(|n| !list.iter().any(|r| r.active && r.nodes.iter().any(|x| x == n)));
@@ -68,17 +51,41 @@ impl<'c> Case<'c> {
             };
             return Some(self.answer(why, since, advice, !many));
         }
-        let gone = |n: &&Node| !n.can_run() && n.name != node && !n.is_guest();
-        let gone: Vec<&Node> = self.c.nodes.iter().filter(gone).collect();
+        let gone = self.lost(&node);
         let why = match gone.first() {
             None => "all nodes can run it, and it is where Pacemaker put it".to_owned(),
-            Some(_) => {
-                let told: Vec<String> = gone.iter().map(|n| self.gone(n)).collect();
-                told.join(" and ")
-            }
+            Some(_) => self.all_gone(&gone),
         };
         let advice = gone.first().map_or(NOTHING.to_owned(), |n| back(n));
         Some(self.answer(why, since, advice, gone.is_empty()))
+    }
+
+    /// It runs, and an operation of it failed before. A node that is away is told too: of a failover it is
+    /// the cause, whatever had to be tried twice on the way.
+    fn failed_once(&self, f: &Failure, list: &[&Resource], node: &str, since: Option<String>) -> Explanation {
+        let there = list.iter().any(|r| r.active && r.nodes.contains(&f.node));
+        let clone = self.c.top(self.id).is_some_and(|t| matches!(t.kind, Kind::Clone | Kind::Promotable));
+        let then =
+            if there || !(clone || f.task == "probe") { "it was recovered" } else { "it does not run there" };
+        let what = format!("{} of {} failed on {}{}, and {then}", f.task, f.resource, f.node, reason(f));
+        let forget = format!("forget the failure with `crm resource cleanup {}`", f.resource);
+        let gone = self.lost(node);
+        match gone.first() {
+            None => self.answer(what, f.time.clone(), format!("look at the cause, then {forget}"), false),
+            Some(n) => {
+                let why = format!("{}; {what}", self.all_gone(&gone));
+                self.answer(why, since, format!("{}, and {forget}", back(n)), false)
+            }
+        }
+    }
+
+    /// Nodes other than this one that cannot run anything.
+    fn lost(&self, node: &str) -> Vec<&'c Node> {
+        self.c.nodes.iter().filter(|n| !n.can_run() && n.name != node && !n.is_guest()).collect()
+    }
+
+    fn all_gone(&self, gone: &[&Node]) -> String {
+        gone.iter().map(|n| self.gone(n)).collect::<Vec<_>>().join(" and ")
     }
 
     pub(super) fn gone(&self, n: &Node) -> String {
