@@ -58,31 +58,25 @@ fn fail_over(ha: &mut Ha, active: usize) -> usize {
     ha.wait_acks(mark, before + 1).unwrap();
     let first = start.elapsed();
     ha.wait_acks(mark, before + 60).unwrap();
-    let fenced = ha.fenced().split_off(fences);
-    assert!(
-        !fenced.is_empty() && fenced.iter().all(|f| f.ends_with(&format!(" n{}", active + 1))),
-        "{fenced:?}"
-    );
-    assert_eq!(ha.active(), Some(other));
-    let (gone, here) = (format!("n{}", active + 1), format!("n{}", other + 1));
-    // The row of the table of ns_cluster.rs for a power cut.
-    explained(
-        ha,
-        other,
-        &[
-            &format!("promoted on {here}"),
-            &format!("{gone} was fenced by {here} at"),
-            "is off",
-            &format!("bring {gone} back"),
-        ],
-    );
     let (acked, longest) = ha.ended(mark).unwrap();
     let checked = nothing_is_lost(ha, other);
+    let (gone, here) = (format!("n{}", active + 1), format!("n{}", other + 1));
     println!(
-        "power cut of {gone}: {acked} writes acknowledged, {} after it; first one {first:.1?} after the cut, the initiator waited {:.1} s; {checked} slots checked, 0 lost",
+        "power cut of {gone}: {acked} writes acknowledged, {} after it; first one {first:.1?} after the cut by this machine's clock, the initiator waited {:.1} s by its own; {checked} slots checked, 0 lost",
         acked - before,
         Duration::from_millis(longest).as_secs_f64()
     );
+    let fenced = ha.fenced().split_off(fences);
+    assert!(!fenced.is_empty() && fenced.iter().all(|f| f.ends_with(&format!(" {gone}"))), "{fenced:?}");
+    assert_eq!(ha.active(), Some(other));
+    // The row of the table of ns_cluster.rs for a power cut.
+    let words = [
+        &format!("promoted on {here}"),
+        &format!("{gone} was fenced by {here} at"),
+        "is off",
+        &format!("bring {gone} back"),
+    ];
+    explained(ha, other, &words);
     other
 }
 
