@@ -242,6 +242,15 @@ impl Medium for HostMedium {
         rename(&self.dir.join(from), &self.dir.join(to)).map_err(raw)?;
         sync_dir(&self.dir).map_err(raw)
     }
+    fn note(&self, before: Option<&str>, name: &str) -> io::Result<()> {
+        let name = self.dir.join(name);
+        match before {
+            Some(before) => fs::rename(self.dir.join(before), name),
+            None => {
+                OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(name).map(drop)
+            }
+        }
+    }
     fn remove(&self, name: &str) -> io::Result<()> {
         HostFiles::new(&self.dir).remove(&format!("/{name}")).map_err(raw)
     }

@@ -17,7 +17,8 @@ pub struct Collected {
 
 /// Drops generations and frees what only they needed. Each step leaves a store in which every other generation is
 /// whole: first they lose their names, then what is still needed of a pack is written beside it, then packs
-/// that nobody needs are removed. A damaged store is not touched.
+/// that nobody needs are removed. A pack that cannot be read stays until it is older than every generation; where a
+/// generation that stays is damaged itself, nothing is touched.
 ///
 /// # Errors
 /// The store cannot be read or written; what was not freed is freed the next time.
@@ -30,10 +31,12 @@ pub fn collect(store: Store<'_>, ids: &[u64]) -> Result<Collected, StoreError> {
     for generation in store.generations().filter(|g| !dropped.contains(&g.id)) {
         store.needed(generation, &mut needed)?;
     }
-    if let Some(damage) = store.damaged().first() {
-        let what = damage.file.clone();
-        return Err(StoreError::Damaged { what, source: crate::PackError::Checksum("index") });
-    }
+    let oldest = store.generations().map(|g| g.id).filter(|id| !dropped.contains(id)).min().unwrap_or(0);
+    // What a generation lacks may lie in a pack that cannot be read today.
+    let lost = needed.iter().any(|id| !store.has(id));
+    let damaged = store.damaged().iter().map(|d| d.file.clone()).filter(|_| !lost);
+    let rubbish: Vec<String> =
+        damaged.filter(|name| parse_name(name).is_some_and(|(_, id)| id < oldest)).collect();
     let before = store.size();
     for id in store.generations().map(|g| g.id).filter(|id| dropped.contains(id)) {
         medium.rename(&gen_name(id), &old_name(id)).map_err(StoreError::io("written"))?;
@@ -76,6 +79,9 @@ pub fn collect(store: Store<'_>, ids: &[u64]) -> Result<Collected, StoreError> {
         }
     }
     for name in removals.iter().filter(|n| parse_name(n).is_some_and(|(current, _)| !current)) {
+        medium.remove(name).map_err(StoreError::io("written"))?;
+    }
+    for name in &rubbish {
         medium.remove(name).map_err(StoreError::io("written"))?;
     }
     collected.freed_bytes = before.saturating_sub(Store::open(medium)?.size());

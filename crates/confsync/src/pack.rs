@@ -17,6 +17,9 @@ use std::io::{self, Write};
 
 const HEAD: &[u8; 8] = b"ESOSCNF1";
 const END: &[u8; 8] = b"ESOSEND1";
+/// Head and end of every format: the last byte is its number, the same in both.
+const HEADS: &[u8] = b"ESOSCNF";
+const ENDS: &[u8] = b"ESOSEND";
 const TAIL: u64 = 24 + 32 + 8;
 /// An object is never longer: a piece of a file, or a listing of some hundred thousand names.
 const LONGEST: u64 = 256 << 20;
@@ -43,9 +46,15 @@ pub enum PackError {
     /// It does not match its own checksum.
     #[error("its {0} does not match the checksum")]
     Checksum(&'static str),
+    /// A newer version of ESOS wrote it, in a format that this one cannot read.
+    #[error("it has format {0}, of a newer version")]
+    Newer(char),
     /// It holds something that this version cannot read.
     #[error("its {0} makes no sense")]
     Nonsense(&'static str),
+    /// The file was there, and is not there any more.
+    #[error("its file is gone")]
+    Gone,
     /// An object is not where the index says.
     #[error("object {0} is damaged")]
     Object(Id),
@@ -135,6 +144,16 @@ impl<'m> Writer<'m> {
     }
 }
 
+/// The number of a later format, where both ends of the file say the same one.
+fn newer(head: &[u8], tail: &[u8]) -> Option<char> {
+    let number = |rest: Option<&[u8]>| match rest {
+        Some([digit @ b'2'..=b'9']) => Some(char::from(*digit)),
+        _ => None,
+    };
+    let end = tail.last_chunk::<8>()?;
+    number(head.strip_prefix(HEADS)).filter(|n| number(end.strip_prefix(ENDS)) == Some(*n))
+}
+
 /// A pack that is there: its index and its record.
 pub(crate) struct Pack {
     pub(crate) objects: BTreeMap<Id, Slot>,
@@ -152,7 +171,7 @@ impl Pack {
         let mut head = [0; 8];
         file.read_exact_at(&mut head, 0).map_err(PackError::io)?;
         if !tail.ends_with(END) || &head != HEAD {
-            return Err(PackError::Unfinished);
+            return Err(newer(&head, &tail).map_or(PackError::Unfinished, PackError::Newer));
         }
         let word = |n: usize| {
             let bytes = n.checked_mul(8).and_then(|at| tail.get(at..at.checked_add(8)?));

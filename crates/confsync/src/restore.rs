@@ -1,8 +1,10 @@
 //! From the stick to the box: which generation, what must be done, and doing it.
+use crate::passed::{Passed, passed};
 use crate::seam::Place;
-use crate::store::{Damage, Store, StoreError};
+use crate::store::{Damage, Store, StoreError, chain};
 use crate::{
-    BoxPath, Change, Conflict, Generation, Id, Node, NodeKind, Skipped, Snapshot, Tracked, compare_versions,
+    BoxPath, Change, Conflict, Generation, Id, Node, NodeKind, PackError, Skipped, Snapshot, Tracked,
+    compare_versions,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -18,43 +20,65 @@ pub struct Choice {
     pub damaged: Vec<Damage>,
     /// Newer ones that a newer version made: they are kept, and not for this version.
     pub newer: Vec<u64>,
+    /// Each generation that is newer than the one, and what the box does not have for it.
+    pub passed: Vec<Passed>,
+    /// The one was made by a newer version: there is none of this version or an older one.
+    pub of_newer: bool,
 }
+
+/// A medium that refuses is asked for so many generations: each refusal can take it many seconds.
+const PATIENCE: usize = 8;
 
 /// The newest whole generation that this version or an older one made; where there is none, the newest whole one.
 /// Whole means that every byte of it was read and matches.
 ///
 /// # Errors
-/// [`StoreError::Empty`] where there is none at all, [`StoreError::Damaged`] where none is whole, or the medium
-/// cannot be read.
+/// [`StoreError::Empty`] where there is none at all, [`StoreError::Damaged`] where none is whole,
+/// [`StoreError::Newer`] where there is nothing in a format of this version, or the medium cannot be read.
 pub fn choose(store: &Store<'_>, version: &str) -> Result<Choice, StoreError> {
     let mut damaged = store.damaged().to_vec();
     let (fit, newer): (Vec<_>, Vec<_>) =
         store.generations().rev().partition(|g| compare_versions(&g.version, version).is_le());
-    let mut last = None;
+    let (mut last, mut refused, mut found) = (None, 0usize, BTreeMap::new());
     for generation in fit.iter().chain(&newer) {
         match store.verify(generation) {
             Ok(()) => {
-                let newer = newer.iter().map(|g| g.id).filter(|id| *id > generation.id).collect();
-                return Ok(Choice { generation: (*generation).clone(), damaged, newer });
-            }
-            Err(e @ StoreError::Damaged { .. }) => {
-                let source = std::error::Error::source(&e).map(|s| format!(": {s}")).unwrap_or_default();
-                damaged.push(Damage {
-                    file: format!("generation @{}", generation.id),
-                    why: format!("{e}{source}"),
+                return Ok(Choice {
+                    passed: passed(store, generation, &found),
+                    newer: newer.iter().map(|g| g.id).filter(|id| *id > generation.id).collect(),
+                    of_newer: compare_versions(&generation.version, version).is_gt(),
+                    generation: (*generation).clone(),
+                    damaged,
                 });
-                last = Some(e);
             }
-            Err(e) => return Err(e),
+            Err(e) => {
+                damaged.push(Damage { file: format!("generation @{}", generation.id), why: chain(&e) });
+                found.insert(generation.id, chain(&e));
+                refused = refused.saturating_add(usize::from(!matches!(e, StoreError::Damaged { .. })));
+                last = Some(e);
+                if refused >= PATIENCE {
+                    break;
+                }
+            }
         }
     }
-    match (last, damaged.first()) {
-        (Some(e), _) => Err(e),
-        (None, Some(first)) => Err(StoreError::Damaged {
+    let newer = store.newer().next();
+    match (last, damaged.first(), newer) {
+        (Some(e), ..) => Err(e),
+        (None, Some(first), _) => Err(StoreError::Damaged {
             what: format!("all of the store ({})", first.file),
-            source: crate::PackError::Unfinished,
+            source: PackError::Unfinished,
         }),
-        (None, None) => Err(StoreError::Empty),
+        (None, None, Some((file, format))) => {
+            let what = format!("all of the store ({file})");
+            Err(StoreError::Newer { what, source: PackError::Newer(format) })
+        }
+        (None, None, None) => match store.gone() {
+            Some(id) => {
+                Err(StoreError::Damaged { what: format!("generation @{id}"), source: PackError::Gone })
+            }
+            None => Err(StoreError::Empty),
+        },
     }
 }
 
@@ -216,6 +240,10 @@ pub struct Restored {
     pub damaged: Vec<String>,
     /// Generations that a newer version made.
     pub newer: Vec<u64>,
+    /// Generations that are newer than the one, and what the box does not have for each.
+    pub passed: Vec<Passed>,
+    /// The generation was made by a newer version than the one that runs.
+    pub of_newer: bool,
     /// New defaults that arrived.
     pub arrived: Vec<String>,
     /// What both sides changed.
@@ -235,6 +263,8 @@ impl Restored {
             version: choice.generation.version.clone(),
             damaged,
             newer: choice.newer.clone(),
+            passed: choice.passed.clone(),
+            of_newer: choice.of_newer,
             arrived: arrived.iter().map(ToString::to_string).collect(),
             conflicts: conflicts.iter().map(|c| format!("{}: {}", c.path, c.what)).collect(),
             ..Self::default()
@@ -254,6 +284,7 @@ impl Choice {
     /// A generation that somebody asked for.
     #[must_use]
     pub fn of(generation: Generation) -> Self {
-        Self { generation, damaged: Vec::new(), newer: Vec::new() }
+        let (damaged, newer, passed) = (Vec::new(), Vec::new(), Vec::new());
+        Self { generation, damaged, newer, passed, of_newer: false }
     }
 }

@@ -144,4 +144,10 @@ pub trait Medium {
     /// # Errors
     /// Of removing it.
     fn remove(&self, name: &str) -> io::Result<()>;
+    /// Gives a file without content that name: renames the one of before, or makes it. Nothing is flushed: with the
+    /// power it may be lost, and is never there before what was flushed earlier.
+    ///
+    /// # Errors
+    /// Of rename(2) or of making it.
+    fn note(&self, before: Option<&str>, name: &str) -> io::Result<()>;
 }

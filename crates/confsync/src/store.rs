@@ -29,6 +29,15 @@ pub enum StoreError {
         #[source]
         source: PackError,
     },
+    /// What is there was written by a newer version, in a format that this one cannot read.
+    #[error("made by a newer version: {what}")]
+    Newer {
+        /// What, by file.
+        what: String,
+        /// Which format.
+        #[source]
+        source: PackError,
+    },
     /// The medium can only be read.
     #[error("read-only: nothing can be written to the store")]
     ReadOnly,
@@ -72,6 +81,8 @@ pub struct Store<'m> {
     held: Vec<Held>,
     place: BTreeMap<Id, usize>,
     damaged: Vec<Damage>,
+    newer: BTreeMap<String, char>,
+    noted: Option<u64>,
 }
 
 /// The name of a generation's pack.
@@ -82,6 +93,23 @@ pub(crate) fn gen_name(id: u64) -> String {
 /// The name of a pack whose generation was dropped, and whose objects others need.
 pub(crate) fn old_name(id: u64) -> String {
     format!("old-{id:010}.esc")
+}
+
+/// The name of the empty file that says which generation is the newest. It decides nothing; without it a newest
+/// generation whose file is gone would be gone in silence.
+pub(crate) fn note_name(id: u64) -> String {
+    format!("newest-{id:010}")
+}
+
+pub(crate) fn parse_note(name: &str) -> Option<u64> {
+    name.strip_prefix("newest-")?.parse().ok()
+}
+
+/// Notes the newest generation. That it cannot be is no reason to fail: the generation itself is safe.
+pub(crate) fn note(medium: &dyn Medium, names: &[String], id: u64) {
+    let before = names.iter().filter_map(|n| Some((parse_note(n)?, n))).max();
+    let before = before.map(|(_, name)| name.as_str()).filter(|name| *name != note_name(id));
+    let _next_time = medium.note(before, &note_name(id));
 }
 
 pub(crate) fn parse_name(name: &str) -> Option<(bool, u64)> {
@@ -100,17 +128,25 @@ impl<'m> Store<'m> {
     /// [`StoreError::Gone`] where there is no directory, or the medium cannot be read. A damaged pack is no
     /// error here: see [`Store::damaged`].
     pub fn open(medium: &'m dyn Medium) -> Result<Self, StoreError> {
-        let mut store = Self { medium, held: Vec::new(), place: BTreeMap::new(), damaged: Vec::new() };
+        let mut store = Self {
+            medium,
+            held: Vec::new(),
+            place: BTreeMap::new(),
+            damaged: Vec::new(),
+            newer: BTreeMap::new(),
+            noted: None,
+        };
         let mut names = medium.list().map_err(StoreError::io("listed"))?;
+        store.noted = names.iter().filter_map(|name| parse_note(name)).max();
         names.sort_by_key(|name| parse_name(name).map_or(0, |(_, id)| id));
         for name in names {
             let Some((current, _)) = parse_name(&name) else { continue };
             match store.load(&name, current) {
                 Ok(held) => store.hold(held),
-                Err(e) => {
-                    let source = std::error::Error::source(&e).map(|s| format!(": {s}")).unwrap_or_default();
-                    store.damaged.push(Damage { file: name, why: format!("{e}{source}") });
+                Err(PackError::Newer(format)) => {
+                    store.newer.insert(name, format);
                 }
+                Err(e) => store.damaged.push(Damage { file: name, why: chain(&e) }),
             }
         }
         Ok(store)
@@ -145,6 +181,31 @@ impl<'m> Store<'m> {
         &self.damaged
     }
 
+    /// Files in a format of a newer version, with its number: they are kept, and this version cannot say what is in
+    /// them.
+    pub fn newer(&self) -> impl Iterator<Item = (&str, char)> {
+        self.newer.iter().map(|(file, format)| (file.as_str(), *format))
+    }
+
+    /// Whether there is nothing at all: nothing that could be restored, and nothing that could be lost.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty() && self.damaged.is_empty() && self.newer.is_empty() && self.noted.is_none()
+    }
+
+    /// The newest generation, where its file is not there any more.
+    #[must_use]
+    pub fn gone(&self) -> Option<u64> {
+        self.noted.filter(|noted| self.files().filter_map(parse_name).all(|(_, id)| id < *noted))
+    }
+
+    /// All files, whatever can be read of them.
+    fn files(&self) -> impl Iterator<Item = &str> {
+        let unread =
+            self.damaged.iter().map(|d| d.file.as_str()).chain(self.newer.keys().map(String::as_str));
+        self.held.iter().map(|h| h.name.as_str()).chain(unread)
+    }
+
     /// Bytes of all packs.
     #[must_use]
     pub fn size(&self) -> u64 {
@@ -167,7 +228,13 @@ impl<'m> Store<'m> {
                 source: PackError::Checksum("index"),
             });
         }
-        if self.held.is_empty() && self.damaged.is_empty() {
+        if let Some(format) = self.newer.get(&name) {
+            return Err(StoreError::Newer {
+                what: format!("generation @{id}"),
+                source: PackError::Newer(*format),
+            });
+        }
+        if self.is_empty() {
             return Err(StoreError::Empty);
         }
         Err(StoreError::NotFound(format!("there is no generation @{id}")))
@@ -176,13 +243,8 @@ impl<'m> Store<'m> {
     /// The number that the next generation gets: above all that are or were there.
     #[must_use]
     pub fn next_id(&self) -> u64 {
-        let held =
-            self.held.iter().map(|h| h.name.as_str()).chain(self.damaged.iter().map(|d| d.file.as_str()));
-        held.filter_map(|n| parse_name(n.trim_end_matches(".damaged")))
-            .map(|(_, id)| id)
-            .max()
-            .unwrap_or(0)
-            .saturating_add(1)
+        let ids = self.files().filter_map(parse_name).map(|(_, id)| id);
+        ids.chain(self.noted).max().unwrap_or(0).saturating_add(1)
     }
 
     pub(crate) fn has(&self, id: &Id) -> bool {
@@ -308,6 +370,17 @@ impl std::fmt::Debug for Store<'_> {
             .field("damaged", &self.damaged)
             .finish_non_exhaustive()
     }
+}
+
+/// An error with its causes.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(e) = cause {
+        text = format!("{text}: {e}");
+        cause = e.source();
+    }
+    text
 }
 
 fn nonsense(generation: &Generation, source: PackError) -> StoreError {

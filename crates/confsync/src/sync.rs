@@ -6,7 +6,7 @@ use crate::node::encode_rows;
 use crate::pack::Writer;
 use crate::scan::{Scan, Skipped, scan};
 use crate::seam::{Medium, Tree};
-use crate::store::{Store, StoreError, gen_name, parse_name};
+use crate::store::{Store, StoreError, gen_name, note, parse_name};
 use crate::{Id, NodeKind, Snapshot, Tracked};
 use std::cell::RefCell;
 use std::io;
@@ -156,8 +156,14 @@ impl<'m> Work<'m> {
         self.writer.as_mut().ok_or(StoreError::Gone)
     }
 
+    /// Whether the store has it: as it should be, not only by name. A generation must not rest on what is damaged.
+    fn has(&mut self, id: &Id) -> Result<bool, StoreError> {
+        let store = self.open()?;
+        Ok(store.has(id) && store.object(id).is_ok())
+    }
+
     fn keep(&mut self, id: Id, piece: &[u8]) -> io::Result<()> {
-        let has = self.open().map_err(io::Error::other)?.has(&id);
+        let has = self.has(&id).map_err(io::Error::other)?;
         if has { Ok(()) } else { self.writer().map_err(io::Error::other)?.add(id, piece) }
     }
 
@@ -183,7 +189,7 @@ impl<'m> Work<'m> {
         for (_, node) in snapshot.iter() {
             let NodeKind::File { chunks, .. } = &node.kind else { continue };
             for id in chunks {
-                if !self.open()?.has(id) {
+                if !self.has(id)? {
                     let piece = from.object(id)?;
                     self.keep(*id, &piece).map_err(work_error)?;
                 }
@@ -216,8 +222,11 @@ impl<'m> Work<'m> {
             }
         };
         let tree = self.tree(&snapshot)?;
-        let same =
-            newest.as_ref().filter(|g| g.tree().ok() == Some(tree) && g.defaults().ok() == Some(defaults));
+        let same = newest
+            .as_ref()
+            .filter(|g| g.tree().ok() == Some(tree) && g.defaults().ok() == Some(defaults))
+            // Something of it was damaged, and has been written anew.
+            .filter(|_| self.writer.is_none());
         if let Some(generation) =
             same.filter(|g| g.version == request.version && g.missing == request.missing)
         {
@@ -264,6 +273,7 @@ impl<'m> Work<'m> {
         self.writer()?;
         let writer = self.writer.take().ok_or(StoreError::Gone)?;
         let pack = writer.finish(&record).map_err(StoreError::io("written"))?;
+        note(self.medium, &self.names, id);
         // What a power cut left behind. That it cannot be removed now is no reason to fail.
         for name in self.names.iter().filter(|n| n.starts_with('.') && n.ends_with(".tmp")) {
             let _next_time = self.medium.remove(name);

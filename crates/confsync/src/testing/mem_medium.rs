@@ -154,6 +154,21 @@ impl Medium for MemMedium {
         Ok(())
     }
 
+    fn note(&self, before: Option<&str>, name: &str) -> io::Result<()> {
+        self.writable()?;
+        let mut state = self.state.borrow_mut();
+        let op = match before {
+            Some(before) => {
+                state.files.remove(before).ok_or(io::ErrorKind::NotFound)?;
+                Op::Rename(before.to_owned(), name.to_owned())
+            }
+            None => Op::Create(name.to_owned()),
+        };
+        state.ops.push(op);
+        state.files.insert(name.to_owned(), Vec::new());
+        Ok(())
+    }
+
     fn remove(&self, name: &str) -> io::Result<()> {
         self.writable()?;
         let mut state = self.state.borrow_mut();
