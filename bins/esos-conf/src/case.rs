@@ -2,8 +2,8 @@
 use crate::host::{HostBox, HostMedium};
 use esos_cli::{Exit, Failure, OrExit, Ui};
 use esos_confsync::restore::Restored;
-use esos_confsync::{EXTRAS, Index, Store, StoreError, Tracked};
-use esos_hostfs::{Files, HostFiles, LockGuard, Mounted, lock};
+use esos_confsync::{EXTRAS, Index, Request, Store, StoreError, Tracked, sync};
+use esos_hostfs::{Clock, Files, HostClock, HostFiles, LockGuard, Mounted, lock};
 use esos_layout::run;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -29,20 +29,13 @@ impl Case {
     /// With the store for reading, or for writing too.
     pub(crate) fn open(store: Option<&Path>, write: bool, ui: &Ui) -> Result<Self, Failure> {
         let files = HostFiles::new(ui.root());
-        let text = |path: &str| {
-            let bytes = files.read(path).ok()?;
-            Some(String::from_utf8_lossy(&bytes).trim().to_owned()).filter(|t| !t.is_empty())
-        };
         let tracked = match files.read(EXTRAS) {
             Ok(bytes) => Tracked::with_extras(&String::from_utf8_lossy(&bytes))
                 .map_err(|e| Failure::new(Exit::Invalid, e).code("conf::tracked"))?,
             Err(e) if e.is_not_found() => Tracked::default(),
             Err(e) => return Err(e.into()),
         };
-        // `ESOS 5.0.0` and `5.0.0` are the same.
-        let version = text(run::RELEASE).unwrap_or_default();
-        let version = version.split_whitespace().next_back().unwrap_or("0").to_owned();
-        let host = text("/etc/hostname").unwrap_or_else(|| "localhost".to_owned());
+        let (version, host) = names(&files);
         let live = ui.global().is_live();
         let (store_dir, mounted) = match store {
             Some(dir) => (dir.to_owned(), None),
@@ -123,8 +116,41 @@ impl Case {
 
     /// The image's own files, as they were before anything was restored.
     pub(crate) fn defaults_dir(&self) -> PathBuf {
-        self.root.join(STATE.trim_start_matches('/')).join("defaults")
+        defaults_dir(&self.root)
     }
+}
+
+fn defaults_dir(root: &Path) -> PathBuf {
+    root.join(STATE.trim_start_matches('/')).join("defaults")
+}
+
+/// The version that runs, and the box's name.
+fn names(files: &HostFiles) -> (String, String) {
+    let text = |path: &str| {
+        let bytes = files.read(path).ok()?;
+        Some(String::from_utf8_lossy(&bytes).trim().to_owned()).filter(|t| !t.is_empty())
+    };
+    // `ESOS 5.0.0` and `5.0.0` are the same.
+    let version = text(run::RELEASE).unwrap_or_default();
+    let version = version.split_whitespace().next_back().unwrap_or("0").to_owned();
+    (version, text("/etc/hostname").unwrap_or_else(|| "localhost".to_owned()))
+}
+
+/// Keeps the image's own files, so that the next generation knows what the operator changed. Once: what is kept
+/// already is of a time when less had been changed.
+pub(crate) fn keep_defaults(root: &Path, tracked: &Tracked) -> Result<(), Failure> {
+    let files = HostFiles::new(root);
+    files.make_dir(STATE)?;
+    let (dir, (version, host)) = (defaults_dir(root), names(&files));
+    if !dir.is_dir() {
+        std::fs::create_dir(&dir)?;
+    }
+    let medium = HostMedium::new(&dir);
+    if Store::open(&medium).map_err(told)?.generations().next().is_none() {
+        let request = Request::new(&host, &version, "defaults", HostClock.now().as_secs());
+        sync(&HostBox::new(root), tracked, &medium, None, None, &request).map_err(told)?;
+    }
+    Ok(())
 }
 
 /// An error of the store, each with its own code.
@@ -136,6 +162,9 @@ pub(crate) fn told(error: StoreError) -> Failure {
         }
         StoreError::NotFound(_) => (Exit::Failed, "not-found", "esos conf log lists what there is"),
         StoreError::Damaged { .. } => (Exit::Invalid, "damaged", "esos conf verify says what is whole"),
+        StoreError::Newer { .. } => {
+            (Exit::Invalid, "newer", "run the version that made it: esos image slots, esos image rollback")
+        }
         StoreError::ReadOnly => {
             (Exit::Failed, "read-only", "a stick that turns read-only is dying: replace it")
         }

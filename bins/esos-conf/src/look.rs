@@ -1,5 +1,6 @@
 //! `esos-conf status`, `log` and `verify`.
 use crate::case::{Case, time, told};
+use crate::tell;
 use esos_cli::{Exit, Failure, Table, Ui};
 use esos_confsync::restore::Restored;
 use esos_confsync::{Change, Damage, Generation, StoreError, changes, observe};
@@ -12,6 +13,7 @@ struct Status {
     generations: usize,
     size_bytes: u64,
     damaged: Vec<Damage>,
+    newer: Vec<String>,
     restored: Option<Restored>,
     pending: Vec<Change>,
     conflicts: Vec<String>,
@@ -21,10 +23,7 @@ pub(crate) fn status(store: Option<&Path>, ui: &mut Ui) -> Result<Exit, Failure>
     let case = Case::open(store, false, ui)?;
     let store = case.store()?;
     if store.generations().next().is_none() {
-        return Err(told(match store.damaged().first() {
-            None => StoreError::Empty,
-            Some(_) => restored_error(&store),
-        }));
+        return Err(told(restored_error(&store)));
     }
     let newest = store.generations().next_back().cloned();
     let (now, _) = observe(&case.tree, &case.tracked, &mut |_, _| Ok(()))?;
@@ -33,6 +32,7 @@ pub(crate) fn status(store: Option<&Path>, ui: &mut Ui) -> Result<Exit, Failure>
         generations: store.generations().count(),
         size_bytes: store.size(),
         damaged: store.damaged().to_vec(),
+        newer: newer(&store),
         restored: case.restored()?,
         pending: changes(&kept, &now),
         conflicts: open_conflicts(&now),
@@ -53,11 +53,10 @@ pub(crate) fn status(store: Option<&Path>, ui: &mut Ui) -> Result<Exit, Failure>
             let id = r.generation.map_or("nothing".to_owned(), |id| format!("@{id} of {}", time(r.made)));
             human.line(format!("restored   {id}{}", if r.complete { "" } else { ", NOT WHOLE" }));
             r.missing.iter().for_each(|m| human.line(format!("  missing  {m}")));
-            r.newer
-                .iter()
-                .for_each(|id| human.line(format!("  newer    @{id}, made by a newer version, kept")));
+            tell::passed(r, 20).iter().for_each(|line| human.line(format!("  {line}")));
         }
         status.damaged.iter().for_each(|d| human.line(format!("damaged    {}: {}", d.file, d.why)));
+        status.newer.iter().for_each(|n| human.line(format!("newer      {n}")));
         status.conflicts.iter().for_each(|c| human.line(format!("conflict   {c}")));
         human.line(format!("pending    {} changes are not on the stick", status.pending.len()));
         status.pending.iter().take(20).for_each(|change| human.line(format!("  {change}")));
@@ -73,6 +72,11 @@ fn restored_error(store: &esos_confsync::Store<'_>) -> StoreError {
     }
 }
 
+/// Files in a format of a newer version.
+fn newer(store: &esos_confsync::Store<'_>) -> Vec<String> {
+    store.newer().map(|(file, format)| format!("{file}: format {format}, of a newer version")).collect()
+}
+
 /// New defaults that lie in `/var/lib/esos/conflicts` until somebody has looked at them.
 pub(crate) fn open_conflicts(now: &esos_confsync::Snapshot) -> Vec<String> {
     let Some(dir) = esos_confsync::BoxPath::new("/var/lib/esos/conflicts") else { return Vec::new() };
@@ -84,15 +88,17 @@ pub(crate) fn open_conflicts(now: &esos_confsync::Snapshot) -> Vec<String> {
 pub(crate) fn log(store: Option<&Path>, ui: &mut Ui) -> Result<Exit, Failure> {
     let case = Case::open(store, false, ui)?;
     let store = case.store()?;
-    if store.generations().next().is_none() && store.damaged().is_empty() {
+    if store.is_empty() {
         return Err(told(StoreError::Empty));
     }
     #[derive(Serialize)]
     struct Log<'s> {
         generations: Vec<&'s Generation>,
         damaged: &'s [Damage],
+        newer: Vec<String>,
     }
-    let log = Log { generations: store.generations().collect(), damaged: store.damaged() };
+    let log =
+        Log { generations: store.generations().collect(), damaged: store.damaged(), newer: newer(&store) };
     ui.emit("esos.conf.log/1", &log, |human| {
         let mut table = Table::new(["ID", "WHEN", "VERSION", "HOST", "FILES", "BYTES", "WHY"]);
         for g in &log.generations {
@@ -110,6 +116,7 @@ pub(crate) fn log(store: Option<&Path>, ui: &mut Ui) -> Result<Exit, Failure> {
         }
         human.table(&table);
         log.damaged.iter().for_each(|d| human.line(format!("damaged: {}: {}", d.file, d.why)));
+        log.newer.iter().for_each(|n| human.line(n));
     })?;
     Ok(Exit::Done)
 }
@@ -135,15 +142,17 @@ pub(crate) fn verify(store: Option<&Path>, ui: &mut Ui) -> Result<Exit, Failure>
         };
         rows.push(Row { id: generation.id, whole: why.is_none(), why });
     }
-    if rows.is_empty() && store.damaged().is_empty() {
+    if store.is_empty() {
         return Err(told(StoreError::Empty));
     }
-    let data = serde_json::json!({ "generations": rows, "damaged": store.damaged() });
+    let newer = newer(&store);
+    let data = serde_json::json!({ "generations": rows, "damaged": store.damaged(), "newer": newer });
     ui.emit("esos.conf.verify/1", &data, |human| {
         for row in &rows {
             human.line(format!("@{} {}", row.id, row.why.as_deref().unwrap_or("whole")));
         }
         store.damaged().iter().for_each(|d| human.line(format!("damaged: {}: {}", d.file, d.why)));
+        newer.iter().for_each(|n| human.line(n));
     })?;
     let whole = store.damaged().is_empty() && rows.iter().all(|r| r.whole);
     Ok(if whole { Exit::Done } else { Exit::Invalid })

@@ -1,5 +1,6 @@
 //! `esos-conf`: the configuration on the stick.
 mod args;
+mod boot;
 mod case;
 mod diff;
 mod export;
@@ -11,6 +12,7 @@ mod secret;
 mod section;
 mod stick;
 mod sync;
+mod tell;
 mod watch;
 
 use args::{Args, Verb};
@@ -27,7 +29,8 @@ fn main() -> ExitCode {
             Verb::Verify => look::verify(store, ui),
             Verb::Prune => sync::prune(store, ui),
             Verb::Diff { what } => diff::run(store, what, ui),
-            Verb::Restore { what, dry_run, boot } => restore::run(store, what, *dry_run, *boot, ui),
+            Verb::Restore { because: Some(why), .. } => boot::nothing(why, ui),
+            Verb::Restore { what, dry_run, boot, .. } => restore::run(store, what, *dry_run, *boot, ui),
             Verb::Import { source, passphrase_file } => {
                 import::run(store, source.as_deref(), passphrase_file.as_deref(), ui)
             }

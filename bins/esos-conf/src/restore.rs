@@ -1,15 +1,16 @@
 //! `esos-conf restore`.
-use crate::case::{Case, id, time, told};
+use crate::boot::{failed, mail, mended, nothing_yet};
+use crate::case::{Case, id, keep_defaults, told};
 use crate::diff::path;
 use crate::host::HostMedium;
-use esos_alert::{EventId, Inbox, Report, Severity};
+use crate::tell;
 use esos_cli::{Confirm, Exit, Failure, Ui};
 use esos_confsync::restore::{Act, Applied, Choice, Restored, Step, apply, choose, plan};
 use esos_confsync::{
-    BoxPath, EXTRAS, Generation, Id, Merged, NodeKind, Request, Sides, Snapshot, Store, StoreError, Tracked,
-    merge, observe, sync,
+    BoxPath, EXTRAS, Generation, Id, Merged, NodeKind, Sides, Snapshot, Store, StoreError, Tracked, merge,
+    observe,
 };
-use esos_hostfs::{Clock, Files, HostClock};
+use esos_hostfs::HostFiles;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -37,47 +38,50 @@ pub(crate) fn run(
         words.next();
     }
     let paths = words.map(|word| path(word)).collect::<Result<Vec<_>, _>>()?;
+    let mut told_of = false;
     let done = (|| {
         let case = Case::open(store, false, ui)?;
+        told_of =
+            case.restored()?.is_some_and(|r| !r.complete || !r.damaged.is_empty() || !r.passed.is_empty());
         let _locks = if dry_run { Vec::new() } else { case.lock()? };
         let store = case.store()?;
-        if boot && store.generations().next().is_none() && store.damaged().is_empty() {
+        if boot && store.is_empty() {
             return nothing_yet(&case, ui);
         }
-        restore(&case, &store, wanted, &paths, dry_run, ui)
+        restore(&case, &store, wanted, &paths, How { dry_run, boot }, ui)
     })();
     match done {
-        Err(failure) if boot => at_boot(failure, ui),
+        Err(failure) if boot => failed(failure, ui),
         done => {
             let (exit, restored) = done?;
             if boot {
                 mail(&restored, ui);
+            } else if exit == Exit::Done && paths.is_empty() && !dry_run && told_of {
+                mended(&HostFiles::new(ui.root()))?;
             }
             Ok(exit)
         }
     }
 }
 
-/// A new stick: nothing to restore, and nothing that a sync could write over.
-fn nothing_yet(case: &Case, ui: &mut Ui) -> Result<(Exit, Restored), Failure> {
-    keep_defaults(case)?;
-    let mut restored = Restored::default();
-    restored.complete = true;
-    case.keep_restored(&restored)?;
-    ui.emit("esos.conf.restore/1", &restored, |human| {
-        human.line("there is no configuration on the stick yet");
-    })?;
-    Ok((Exit::Done, restored))
+#[derive(Clone, Copy)]
+struct How {
+    dry_run: bool,
+    boot: bool,
 }
+
+/// What must not go back to what it was while the box runs: events and mails of now.
+const NOW: &str = "/var/lib/esos/alert";
 
 fn restore(
     case: &Case,
     store: &Store<'_>,
     wanted: Option<u64>,
     paths: &[BoxPath],
-    dry_run: bool,
+    how: How,
     ui: &mut Ui,
 ) -> Result<(Exit, Restored), Failure> {
+    let dry_run = how.dry_run;
     let choice = match wanted {
         None => choose(store, &case.version).map_err(told)?,
         Some(id) => {
@@ -88,15 +92,15 @@ fn restore(
     };
     let generation = &choice.generation;
     let ours = store.snapshot(generation).map_err(told)?;
-    let pristine = case.restored()?.is_none() && wanted.is_none() && paths.is_empty();
-    let (present, merged) = if pristine && !dry_run {
-        keep_defaults(case)?;
-        let (present, _) = observe(&case.tree, &case.tracked, &mut |_, _| Ok(()))?;
-        let merged = upgraded(case, store, &choice, &ours, &present)?;
-        (present, merged)
+    // Nothing of the stick is on this box yet: that of a boot that failed is restored as that of a boot.
+    let untouched = case.restored()?.is_none_or(|r| r.generation.is_none() && r.problem.is_some());
+    let merged = if untouched && wanted.is_none() && paths.is_empty() && !dry_run {
+        keep_defaults(ui.root(), &case.tracked)?;
+        upgraded(case, store, &choice, &ours)?
     } else {
-        (observe(&case.tree, &case.tracked, &mut |_, _| Ok(()))?.0, None)
+        None
     };
+    let (present, _) = observe(&case.tree, &case.tracked, &mut |_, _| Ok(()))?;
     let target = merged.as_ref().map_or(&ours, |m| &m.snapshot);
     let tracked = match paths {
         [] => extras(store, target).unwrap_or_else(|| case.tracked.clone()),
@@ -108,6 +112,8 @@ fn restore(
         (present, Vec::new())
     };
     let mut steps = plan(&present, target, &tracked);
+    let alerts = BoxPath::new(NOW).filter(|_| !how.boot && paths.is_empty());
+    steps.retain(|step| alerts.as_ref().is_none_or(|dir| !step.path.is_below(dir)));
     if !paths.is_empty() {
         if let Some(path) = paths.iter().find(|p| target.get(p).is_none() && present.get(p).is_none()) {
             return Err(told(StoreError::NotFound(format!("{path} is not in @{}", generation.id))));
@@ -152,28 +158,22 @@ fn restore(
     for failed in &applied.failed {
         ui.warn(format!("not restored: {}: {}", failed.path, failed.why));
     }
-    for damage in &restored.damaged {
+    for passed in &restored.passed {
+        ui.warn(tell::why(passed));
+    }
+    for damage in tell::history(&restored) {
         ui.warn(format!("damaged: {damage}"));
     }
     let complete = applied.failed.is_empty();
     let done =
         Done { generation: generation.id, complete, steps: &steps, applied: &applied, restored: &restored };
     ui.emit("esos.conf.restore/1", &done, |human| {
-        human.line(format!(
-            "{}@{} of {} (ESOS {}, {})",
-            if dry_run { "would restore " } else { "restored " },
-            generation.id,
-            time(generation.time),
-            generation.version,
-            generation.reason
-        ));
+        let verb = if dry_run { "would restore" } else { "restored" };
+        human.line(format!("{verb} {} ({})", tell::headline(&restored), generation.reason));
         if dry_run {
             steps.iter().for_each(|s| human.line(format!("  {:?} {}", s.act, s.path)));
         }
-        restored
-            .newer
-            .iter()
-            .for_each(|id| human.line(format!("  @{id} was made by a newer version: kept, not used")));
+        tell::passed(&restored, 20).iter().for_each(|line| human.line(format!("  {line}")));
         restored.arrived.iter().take(20).for_each(|a| human.line(format!("  new default {a}")));
         restored.conflicts.iter().for_each(|c| human.line(format!("  conflict {c}")));
     })?;
@@ -197,29 +197,22 @@ fn content(case: &Case, store: &Store<'_>, id: &Id) -> Result<Vec<u8>, StoreErro
     })
 }
 
-/// The image's own files are kept, so that the next generation knows what the operator changed.
-fn keep_defaults(case: &Case) -> Result<(), Failure> {
-    case.files.make_dir(crate::case::STATE)?;
-    let dir = case.defaults_dir();
-    if !dir.is_dir() {
-        std::fs::create_dir(&dir)?;
-    }
-    let request = Request::new(&case.host, &case.version, "defaults", HostClock.now().as_secs());
-    sync(&case.tree, &case.tracked, &HostMedium::new(&dir), None, None, &request).map_err(told)?;
-    Ok(())
-}
-
 /// Where the version is another than the generation's: the three states merged.
 fn upgraded(
     case: &Case,
     store: &Store<'_>,
     choice: &Choice,
     ours: &Snapshot,
-    theirs: &Snapshot,
 ) -> Result<Option<Merged>, Failure> {
     if choice.generation.version == case.version {
         return Ok(None);
     }
+    let local = HostMedium::new(&case.defaults_dir());
+    let defaults = Store::open(&local).map_err(told)?;
+    let theirs = match defaults.generations().next_back() {
+        Some(generation) => defaults.snapshot(generation).map_err(told)?,
+        None => Snapshot::default(),
+    };
     let base = store.defaults(&choice.generation).map_err(told)?;
     let cache = std::cell::RefCell::new(BTreeMap::new());
     let contents = |ids: &[Id]| {
@@ -233,7 +226,8 @@ fn upgraded(
         }
         Some(whole)
     };
-    let sides = Sides { base: base.as_ref(), ours, theirs, content: &contents, version: &case.version };
+    let sides =
+        Sides { base: base.as_ref(), ours, theirs: &theirs, content: &contents, version: &case.version };
     Ok(Some(merge(&sides)))
 }
 
@@ -241,64 +235,6 @@ fn only(paths: &[BoxPath]) -> Result<Tracked, Failure> {
     let texts: Vec<String> = paths.iter().map(ToString::to_string).collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     Ok(Tracked::only(&texts)?)
-}
-
-/// The boot goes on whatever happens; it says what happened, and nothing is written over the stick.
-fn at_boot(failure: Failure, ui: &mut Ui) -> Result<Exit, Failure> {
-    let files = esos_hostfs::HostFiles::new(ui.root());
-    let mut restored = Restored::default();
-    restored.problem = Some(failure.message().to_owned());
-    files.make_dir(crate::case::STATE)?;
-    let path = format!("{}/restored.json", crate::case::STATE);
-    files.replace(&path, &serde_json::to_vec_pretty(&restored)?, 0o600)?;
-    mail(&restored, ui);
-    Err(failure)
-}
-
-/// One mail says what is not as it was.
-fn mail(restored: &Restored, ui: &mut Ui) {
-    let files = esos_hostfs::HostFiles::new(ui.root());
-    let id = EventId::of(["conf", "restore"]);
-    let lists = [
-        ("Missing", &restored.missing),
-        ("Damaged", &restored.damaged),
-        ("Not taken from the new version, because both changed it", &restored.conflicts),
-        ("New defaults", &restored.arrived),
-    ];
-    let mut text = String::new();
-    for (title, lines) in lists.iter().filter(|(_, lines)| !lines.is_empty()) {
-        text.push_str(&format!("{title}:\n"));
-        lines.iter().take(100).for_each(|line| text.push_str(&format!("  {line}\n")));
-    }
-    for id in &restored.newer {
-        text.push_str(&format!("@{id} was made by a newer version: it is kept, and was not used.\n"));
-    }
-    let what = restored.generation.map_or("nothing".to_owned(), |id| {
-        format!("@{id} of {} (ESOS {})", time(restored.made), restored.version)
-    });
-    let report = match (&restored.problem, restored.complete && restored.damaged.is_empty()) {
-        (Some(problem), _) => {
-            Report::raised(id, Severity::Critical, format!("the configuration was not restored: {problem}"))
-        }
-        (None, false) => Report::raised(
-            id,
-            Severity::Critical,
-            format!("the configuration was restored from {what}, and not all is well"),
-        ),
-        (None, true) if !text.is_empty() => {
-            let id = EventId::of(["conf", "upgrade", &restored.version, &restored.made.to_string()]);
-            Report::happened(
-                id,
-                Severity::Warning,
-                format!("the configuration was restored from {what}, with differences"),
-            )
-        }
-        (None, true) => Report::cleared(id, "the configuration was restored"),
-    };
-    let report = report.text(text).remedy("esos conf status; esos conf log");
-    if let Err(e) = Inbox::new(&files).put(&report, HostClock.now()) {
-        ui.warn(e.to_string());
-    }
 }
 
 /// What belongs to the image and not to the configuration of the original: where the box has it, the box's stays.

@@ -1,5 +1,6 @@
 //! Its part of `esos status`: what the box remembers, without touching the stick.
 use crate::case::{STATE, time};
+use crate::tell;
 use crate::watch::{PENDING, Pending};
 use esos_cli::{Global, Health, Section};
 use esos_confsync::restore::Restored;
@@ -19,10 +20,7 @@ pub(crate) fn section(global: &Global) -> Section {
             );
         }
         Some(r) => {
-            let what = r.generation.map_or("nothing: the store was empty".to_owned(), |id| {
-                format!("@{id} of {} (ESOS {})", time(r.made), r.version)
-            });
-            section = section.line(format!("restored {what}"));
+            section = section.line(format!("restored {}", tell::headline(r)));
             if !r.complete {
                 let why =
                     r.problem.clone().unwrap_or_else(|| format!("{} things are missing", r.missing.len()));
@@ -32,15 +30,21 @@ pub(crate) fn section(global: &Global) -> Section {
                     Some("esos conf status; esos conf restore"),
                 );
             }
-            for damage in &r.damaged {
+            for passed in &r.passed {
+                let health = if passed.damaged { Health::Crit } else { Health::Warn };
+                let remedy = if passed.damaged {
+                    "esos conf verify; esos conf diff; replace the stick"
+                } else {
+                    "esos conf diff; esos image slots"
+                };
+                section = section.finding(health, tell::short(passed), Some(remedy));
+            }
+            for damage in tell::history(r) {
                 section = section.finding(
                     Health::Warn,
                     format!("damaged: {damage}"),
                     Some("esos conf verify; replace the stick"),
                 );
-            }
-            for id in &r.newer {
-                section = section.line(format!("@{id}, made by a newer version, is kept and was not used"));
             }
             for conflict in &r.conflicts {
                 section = section.finding(

@@ -68,6 +68,10 @@ pub(crate) fn once(case: &Case, reason: &str, force: bool) -> Result<Synced, Fai
             (true, Some(synced.generation), case.version.clone());
         state.made = request.now;
         case.keep_restored(&state)?;
+        if restored.is_some() {
+            // The generation is safe; that nobody is told so is no reason to fail.
+            let _told_at_boot = crate::boot::mended(&case.files);
+        }
     }
     // What the box has is what the stick has, from here on.
     case.network_may_be_on()?;
@@ -92,7 +96,7 @@ fn allowed(case: &Case, restored: Option<&Restored>) -> Result<(), Failure> {
     };
     // Whatever the restore came to: there is nothing on the stick that this box could lack.
     let store = case.store()?;
-    if store.generations().next().is_none() && store.damaged().is_empty() {
+    if store.is_empty() {
         return Ok(());
     }
     Err(Failure::new(Exit::Refused, format!("the restore of this box was not whole: {why}"))

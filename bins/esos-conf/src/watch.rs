@@ -68,7 +68,7 @@ pub(crate) fn run(store: Option<&Path>, ui: &mut Ui) -> Result<Exit, Failure> {
                 }
                 Err(failure) => {
                     quiet.failed(now);
-                    Pending { last: state.last, problem: Some(failure.message().to_owned()) }
+                    Pending { last: state.last, problem: Some(failure.whole()) }
                 }
             };
             // A refusal stands until a restore, a sync by hand, or another stick: the partition is not mounted

@@ -1,63 +1,12 @@
 //! The tool on a copied tree and a directory that stands for the partition.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "test helpers")]
-use serde_json::Value;
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "test helpers")]
+mod common;
+
+use common::{Case, code};
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::Path;
 use std::process::Command;
-
-struct Case {
-    dir: esos_hostfs::TempDir,
-}
-
-impl Case {
-    fn new() -> Self {
-        let case = Self { dir: esos_hostfs::TempDir::new("conf").unwrap() };
-        fs::create_dir(case.path("store")).unwrap();
-        case.fill("a");
-        case
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    /// A tree with a file of each kind.
-    fn fill(&self, root: &str) {
-        let etc = self.path(root).join("etc");
-        fs::create_dir_all(etc.join("ssh")).unwrap();
-        fs::create_dir_all(self.path(root).join("var/lib/scst/pr")).unwrap();
-        fs::write(etc.join("esos-release"), "5.0.0\n").unwrap();
-        fs::write(etc.join("hostname"), "esos1\n").unwrap();
-        fs::write(etc.join("motd.tail"), "hello\n").unwrap();
-        fs::write(etc.join("shadow"), "root:$6$secret\n").unwrap();
-        fs::set_permissions(etc.join("shadow"), fs::Permissions::from_mode(0o600)).unwrap();
-        fs::write(etc.join("ssh/key"), "PRIVATE").unwrap();
-        fs::set_permissions(etc.join("ssh/key"), fs::Permissions::from_mode(0o400)).unwrap();
-        symlink("../proc/self/mounts", etc.join("link")).unwrap();
-        fs::hard_link(etc.join("motd.tail"), etc.join("motd.same")).unwrap();
-    }
-
-    fn run(&self, root: &str, words: &[&str]) -> (i32, Value, String) {
-        self.on("store", root, words)
-    }
-
-    fn on(&self, store: &str, root: &str, words: &[&str]) -> (i32, Value, String) {
-        let output = Command::new(env!("CARGO_BIN_EXE_esos-conf"))
-            .args(words)
-            .args(["--json", "--root", self.path(root).to_str().unwrap()])
-            .args(["--store", self.path(store).to_str().unwrap()])
-            .output()
-            .unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        let json = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}"));
-        (output.status.code().unwrap(), json, String::from_utf8(output.stderr).unwrap())
-    }
-}
-
-fn code(json: &Value) -> &str {
-    json["error"]["code"].as_str().unwrap_or_else(|| panic!("{json}"))
-}
 
 fn mode(path: &Path) -> u32 {
     fs::symlink_metadata(path).unwrap().mode() & 0o7777
@@ -165,7 +114,7 @@ fn damage_is_said_and_the_one_before_is_taken() {
     assert_eq!(case.run("a", &["verify"]).0, 3);
     let (exit, json, err) = case.run("b", &["restore", "--yes", "--boot"]);
     assert_eq!((exit, &json["data"]["generation"]), (0, &1.into()), "{json}");
-    assert!(err.contains("damaged: gen-0000000002.esc"), "{err}");
+    assert!(err.contains("@2 was not restored: gen-0000000002.esc: its index does not match"), "{err}");
     let (exit, json, _) = case.run("b", &["restore", "@2", "--yes"]);
     assert_eq!((exit, code(&json)), (3, "conf::damaged"));
     // The next sync makes a whole one again.

@@ -100,6 +100,12 @@ impl Failure {
         &self.0.message
     }
 
+    /// The message and its causes in one line, for a record or a mail.
+    #[must_use]
+    pub fn whole(&self) -> String {
+        self.0.causes.iter().fold(self.0.message.clone(), |text, cause| format!("{text}: {cause}"))
+    }
+
     pub(crate) fn diagnostics(&self) -> &[Diagnostic] {
         &self.0.findings
     }
