@@ -13,6 +13,14 @@ pub(crate) fn before(ui: &Ui) -> Before {
     serde_json::from_slice(&bytes).unwrap_or_default()
 }
 
+/// Checks whose faults are told, each once, by whoever notices them first: `esos-monitor` (the stick) and `esos-conf`
+/// (the restore at boot, and the watcher). A second event would be a second mail.
+const TOLD: &[&str] = &["stick", "conf", "restore"];
+
+fn told_elsewhere(finding: &Finding) -> bool {
+    TOLD.contains(&finding.check.as_str())
+}
+
 fn id(finding: &Finding) -> EventId {
     let [check, object, kind] = finding.key();
     EventId::of(["health", check, object, kind])
@@ -23,7 +31,7 @@ pub(crate) fn report(health: &Health, before: &Before, startup: bool, ui: &Ui) -
     let files = HostFiles::new(ui.root());
     let inbox = Inbox::new(&files);
     let now = HostClock.now();
-    for finding in health.findings.iter().filter(|f| !before.0.contains(f)) {
+    for finding in health.findings.iter().filter(|f| !before.0.contains(f) && !told_elsewhere(f)) {
         let severity = if finding.status == Status::Crit { Severity::Critical } else { Severity::Warning };
         let subject = format!("{} {}: {}", finding.check, finding.object, finding.message);
         inbox.put(&Report::raised(id(finding), severity, subject).remedy(&finding.remedy), now)?;
@@ -34,7 +42,7 @@ pub(crate) fn report(health: &Health, before: &Before, startup: bool, ui: &Ui) -
         let still = health.findings.iter().any(|f| f.key() == old.key());
         if !still && unknown {
             kept.push(old.clone());
-        } else if !still {
+        } else if !still && !told_elsewhere(old) {
             inbox
                 .put(&Report::cleared(id(old), format!("{} {} is well again", old.check, old.object)), now)?;
         }

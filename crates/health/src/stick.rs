@@ -56,7 +56,24 @@ pub(crate) fn restored(facts: &Facts, _: &Before) -> Told {
                 "esos conf status; esos conf restore",
             ));
         }
+        let mut told = Vec::new();
+        for passed in state["passed"].as_array().into_iter().flatten().filter(|p| p["damaged"] == true) {
+            let (id, why) = (&passed["id"], passed["why"].as_str().unwrap_or("damaged"));
+            told.extend([why.to_owned(), format!("generation @{id}: {why}")]);
+            let text = format!("the configuration is an older one: @{id} could not be restored: {why}");
+            found.extend(one(
+                "restore",
+                &format!("@{id}"),
+                "passed",
+                Status::Crit,
+                text,
+                "esos conf status; esos conf verify; replace the stick",
+            ));
+        }
         for damage in state["damaged"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            if told.iter().any(|t| t == damage) {
+                continue;
+            }
             let object = damage.split(':').next().unwrap_or("store");
             found.extend(one(
                 "restore",

@@ -99,6 +99,12 @@ const FAULTS: &[(&str, &str, Status, Change)] = &[
     ("restore", "gen-2.esc", Status::Warn, |f| {
         f.restored = known(r#"{"complete":true,"damaged":["gen-2.esc: cut"]}"#);
     }),
+    ("restore", "@7", Status::Crit, |f| {
+        f.restored = known(
+            r#"{"complete":true,"damaged":["gen-7.esc: cut"],"passed":[{"id":7,"why":"gen-7.esc: cut","damaged":true}]}"#,
+        );
+        f.boot = known(r#"{"warnings":["the configuration was not restored: of this another check tells"]}"#);
+    }),
     ("crash", "crash kernel", Status::Warn, |f| f.crash_loaded = known("0\n")),
     ("scst", "scst", Status::Crit, |f| f.scst_running = Fact::Known(false)),
     ("scst", "dev/vol01", Status::Crit, |f| f.scst_has = Fact::Known(vec![("tgt/iscsi/iqn.a".into(), true)])),
