@@ -9,7 +9,7 @@
 )]
 use esos_agent::{Agent, Doors, call};
 use esos_cluster::{Action, OcfRequest};
-use esos_exec::HostRunner;
+use esos_exec::{Cmd, ExecError, Exit, HostRunner, Output, Runner};
 use esos_hostfs::HostClock;
 use esos_sysfs::{AttrError, AttrOp, AttrTree, Entry, HostTree};
 use std::path::Path;
@@ -41,6 +41,22 @@ impl AttrTree for Plain {
         Ok(())
     }
 }
+/// `service scst`: SCST is loaded where its tree has a version. All else is run.
+struct Services(String);
+impl Runner for Services {
+    fn run(&self, cmd: &Cmd) -> Result<Output, ExecError> {
+        let verb = cmd.arguments().get(1).and_then(|v| v.to_str()).unwrap_or("");
+        let version = Path::new(&self.0).join("version");
+        if cmd.program() != Path::new("/usr/sbin/service") || !Path::new(&self.0).is_dir() {
+            return HostRunner.run(cmd);
+        }
+        match verb {
+            "start" => std::fs::write(version, "x\n").unwrap(),
+            _ => std::fs::remove_file(version).unwrap(),
+        }
+        Ok(Output { status: Exit::Code(0), stdout: Vec::new(), stderr: Vec::new() })
+    }
+}
 /// DRBD lets nobody write who is not Primary; a tree of its own has no DRBD below it.
 fn primary() -> bool {
     if std::env::var_os("ESOS_SIM_TREE").is_some() {
@@ -54,7 +70,8 @@ fn main() {
     let name = Path::new(&a[0]).file_name().unwrap().to_str().unwrap().to_owned();
     let agent = Agent::named(&name).unwrap();
     if a[1] == "meta-data" {
-        print!("{}", esos_agent::scst_alua().to_xml("0"));
+        let meta = if agent == Agent::Scst { esos_agent::scst() } else { esos_agent::scst_alua() };
+        print!("{}", meta.to_xml("0"));
         return;
     }
     let Ok(action) = a[1].parse::<Action>() else { std::process::exit(3) };
@@ -65,14 +82,10 @@ fn main() {
     let request = OcfRequest::from_env(std::env::vars());
     let node = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap().trim().to_owned();
     let dir = std::env::var("ESOS_SIM_TREE").unwrap_or_else(|_| "/run/scst_tgt".to_owned());
+    let services = Services(dir.clone());
     let tree = Plain(HostTree::new(&dir), dir);
-    let doors = Doors {
-        tree: &tree,
-        runner: &HostRunner,
-        clock: &HostClock,
-        run_dir: Path::new("/run"),
-        node: &node,
-    };
+    let doors =
+        Doors { tree: &tree, runner: &services, clock: &HostClock, run_dir: Path::new("/run"), node: &node };
     let (out, log) = call(agent, action, &request, &doors);
     log.iter().for_each(|l| eprintln!("{l}"));
     if let Some(r) = &out.reason {

@@ -52,6 +52,13 @@ fn ocf_tester() {
     let (passed, said) = test(&sim, "scst-alua", &options, tree.path());
     println!("{said}");
     assert!(passed, "{said}");
+    // The agent that loads SCST and unloads it, by itself and with ALUA.
+    for more in [&[][..], &["alua=true", "device_group=g", "local_tgt_grp=x"]] {
+        let (passed, said) = test(&sim, "scst", more, tree.path());
+        println!("{said}");
+        assert!(passed && !at("version").exists(), "{said}");
+    }
+    std::fs::write(at("version"), "x\n").unwrap();
     // Nothing is there at all.
     let nowhere = tree.path().join("nowhere");
     let (passed, said) = test(&sim, "scst-alua", &options, &nowhere);
