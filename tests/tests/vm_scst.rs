@@ -3,7 +3,7 @@
 use esos_tests::scst::{self, CONF, INITIATOR, TARGET, failures, nothing_to_do, told};
 use esos_tests::{Level, allowed, image, scst_conf};
 use esos_units::Bytes;
-use esos_vm::{Bus, Disk, Firmware, Guest, Keep, Machine, Net};
+use esos_vm::{Bus, Disk, Firmware, Guest, Keep, Machine, Net, Segment};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -120,6 +120,39 @@ fn a_box_serves_over_rdma() {
     let said = told(&guest, "sh /root/rdma.sh", MINUTE * 10).unwrap();
     println!("kernel {}\n{said}", told(&guest, "uname -r", MINUTE).unwrap());
     assert!(said.contains("iSER: equal") && said.contains("SRP: equal"), "{said}");
+}
+
+/// A LUN by FCoE from one box to another, VN2VN over virtual network cards.
+#[test]
+fn a_box_serves_over_fcoe() {
+    let test = "a_box_serves_over_fcoe";
+    if !allowed(test, Level::All) {
+        return;
+    }
+    let Some(debs) = scst::packages(test).unwrap() else { return };
+    let image = scst::built(&debs).unwrap();
+    let _turn = image::turn();
+    let segment = Segment::new().unwrap();
+    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let boxes: Vec<Guest> = dirs
+        .iter()
+        .map(|dir| {
+            let guest = up(&image, machine(&image, dir.path()).net(Net::Segment(segment.clone())));
+            guest.write_file("/root/fcoe.sh", include_bytes!("../guest/scst-fcoe.sh")).unwrap();
+            guest
+        })
+        .collect();
+    let [target, initiator] = &boxes[..] else { panic!("two boxes") };
+    let does = |guest, what: &str| told(guest, &format!("sh /root/fcoe.sh {what}"), MINUTE * 10).unwrap();
+    println!("kernel {}", told(target, "uname -r", MINUTE).unwrap().trim());
+    println!("ports {}{}", does(target, "make target"), does(initiator, "make initiator"));
+    println!("{}", does(target, "serve"));
+    for guest in &boxes {
+        does(guest, "plug");
+    }
+    let written = does(initiator, "compare");
+    assert_eq!(written, does(target, "sum"), "what the initiator wrote is not what the file has");
+    println!("{}FCoE: equal, {}", does(target, "sum"), told(target, "esos-scst sessions", MINUTE).unwrap());
 }
 
 /// The simulator's own suite, on the kernel.
