@@ -35,46 +35,59 @@ pub fn places(disk: &mut File) -> Result<Vec<Place>, Box<dyn Error>> {
     let mut places = Vec::new();
     for slot in Slot::ALL {
         let (_, partition) = table.find(slot.partition()).ok_or("no such partition")?;
-        let (start, len) = table.extent(partition);
-        let image = match Image::open(&mut Region::new(&mut *disk, start, len)) {
-            Err(ReadSquashError::None { blank: true }) => continue,
-            other => other?,
-        };
-        let superblock = bytes(disk, start, 96)?;
-        let long = |at: usize| {
-            let field = superblock.get(at..at.saturating_add(8)).and_then(|f| <[u8; 8]>::try_from(f).ok());
-            field.map(u64::from_le_bytes).ok_or("a short superblock")
-        };
-        // Used bytes, and the tables of ids, inodes, names and fragments (`squashfs_fs.h`).
-        let (used, inodes, names, fragments) = (long(40)?, long(64)?, long(72)?, long(80)?);
-        let tables = [
-            ("superblock", 0, 96),
-            ("inode table", inodes, names),
-            ("directory", names, fragments),
-            ("id table", fragments, used),
-        ];
-        places.extend(tables.map(|(name, from, to)| Place {
+        places.extend(places_of(disk, slot, table.extent(partition))?);
+    }
+    Ok(places)
+}
+
+/// The same of one slot that lies there, first byte and length.
+///
+/// # Errors
+/// In words, where it cannot be read.
+pub fn places_of(
+    disk: &mut File,
+    slot: Slot,
+    (start, len): (u64, u64),
+) -> Result<Vec<Place>, Box<dyn Error>> {
+    let mut places = Vec::new();
+    let image = match Image::open(&mut Region::new(&mut *disk, start, len)) {
+        Err(ReadSquashError::None { blank: true }) => return Ok(places),
+        other => other?,
+    };
+    let superblock = bytes(disk, start, 96)?;
+    let long = |at: usize| {
+        let field = superblock.get(at..at.saturating_add(8)).and_then(|f| <[u8; 8]>::try_from(f).ok());
+        field.map(u64::from_le_bytes).ok_or("a short superblock")
+    };
+    // Used bytes, and the tables of ids, inodes, names and fragments (`squashfs_fs.h`).
+    let (used, inodes, names, fragments) = (long(40)?, long(64)?, long(72)?, long(80)?);
+    let tables = [
+        ("superblock", 0, 96),
+        ("inode table", inodes, names),
+        ("directory", names, fragments),
+        ("id table", fragments, used),
+    ];
+    places.extend(tables.map(|(name, from, to)| Place {
+        slot,
+        name: name.to_owned(),
+        table: true,
+        start: start.saturating_add(from),
+        len: to.saturating_sub(from),
+        length_at: None,
+    }));
+    let heads = bytes(disk, start.saturating_add(inodes), names.saturating_sub(inodes))?;
+    for file in image.files() {
+        let words = [u32::try_from(file.start)?, u32::MAX, 0, u32::try_from(file.len)?];
+        let pattern = words.map(u32::to_le_bytes).concat();
+        let at = heads.windows(pattern.len()).position(|w| w == pattern).ok_or("no inode of the file")?;
+        places.push(Place {
             slot,
-            name: name.to_owned(),
-            table: true,
-            start: start.saturating_add(from),
-            len: to.saturating_sub(from),
-            length_at: None,
-        }));
-        let heads = bytes(disk, start.saturating_add(inodes), names.saturating_sub(inodes))?;
-        for file in image.files() {
-            let words = [u32::try_from(file.start)?, u32::MAX, 0, u32::try_from(file.len)?];
-            let pattern = words.map(u32::to_le_bytes).concat();
-            let at = heads.windows(pattern.len()).position(|w| w == pattern).ok_or("no inode of the file")?;
-            places.push(Place {
-                slot,
-                name: file.name.clone(),
-                table: false,
-                start: start.saturating_add(file.start),
-                len: file.len,
-                length_at: Some(start.saturating_add(inodes).saturating_add(at as u64).saturating_add(12)),
-            });
-        }
+            name: file.name.clone(),
+            table: false,
+            start: start.saturating_add(file.start),
+            len: file.len,
+            length_at: Some(start.saturating_add(inodes).saturating_add(at as u64).saturating_add(12)),
+        });
     }
     Ok(places)
 }
@@ -116,9 +129,23 @@ impl Damage {
     /// The file ends in its middle.
     #[must_use]
     pub fn truncated(place: &Place) -> Option<Self> {
-        let half = u32::try_from(place.len / 2).ok()?;
-        let text = format!("{}, {}: cut from {} to {half} bytes", place.slot, place.name, place.len);
-        Some(Self { text, at: place.length_at?, bytes: half.to_le_bytes().to_vec() })
+        Self::cut(place, place.len / 2)
+    }
+
+    /// The file ends after that many bytes.
+    #[must_use]
+    pub fn cut(place: &Place, to: u64) -> Option<Self> {
+        let text = format!("{}, {}: cut from {} to {to} bytes", place.slot, place.name, place.len);
+        Some(Self { text, at: place.length_at?, bytes: u32::try_from(to).ok()?.to_le_bytes().to_vec() })
+    }
+
+    /// The file keeps its length, but lies where the medium has ended, so reading it fails.
+    #[must_use]
+    pub fn unreadable(place: &Place) -> Option<Self> {
+        let text = format!("{}, {}: cannot be read", place.slot, place.name);
+        // Its first byte stands twelve bytes in front of its length.
+        let at = place.length_at?.checked_sub(12)?;
+        Some(Self { text, at, bytes: 0xffff_f000u32.to_le_bytes().to_vec() })
     }
 
     /// One of several kinds, somewhere in it.

@@ -21,6 +21,7 @@ pub mod image;
 pub mod init_box;
 pub mod kernel;
 mod level;
+pub mod many_slots;
 pub mod module;
 pub mod packages;
 pub mod pair;

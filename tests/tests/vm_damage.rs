@@ -4,7 +4,7 @@
 use esos_bootimg::disk::state::fresh;
 use esos_initramfs::BootReport;
 use esos_layout::Slot as Name;
-use esos_layout::slot::{BOOT_SUMS, GRUB_ENV, INITRAMFS, KERNEL, ROOT, ROOT_INDEX};
+use esos_layout::slot::{BOOT_CHECK, BOOT_SUMS, GRUB_ENV, INITRAMFS, KERNEL, ROOT, ROOT_INDEX};
 use esos_layout::state::Control;
 use esos_tests::damage::{Damage, Dice, Place, places};
 use esos_tests::image::{self, Kind};
@@ -156,7 +156,7 @@ fn firmware(n: usize) -> Firmware {
 }
 
 /// Files whose bytes are looked at before the root runs.
-const CHECKED: [&str; 4] = [KERNEL, INITRAMFS, ROOT, GRUB_ENV];
+const CHECKED: [&str; 5] = [KERNEL, INITRAMFS, ROOT, GRUB_ENV, BOOT_SUMS];
 
 #[test]
 fn a_flipped_byte_or_a_cut_file_starts_the_other_slot() {
@@ -170,6 +170,20 @@ fn a_flipped_byte_or_a_cut_file_starts_the_other_slot() {
         println!("{}", one(&stick, &flip, place, firmware(n), true));
         let cut = Damage::truncated(place).unwrap();
         println!("{}", one(&stick, &cut, place, firmware(n + 3), true));
+    }
+}
+
+/// GRUB would take a list of nothing for a good one.
+#[test]
+fn a_list_of_nothing_starts_the_other_slot() {
+    let Some(stick) = Stick::asked_for("a_list_of_nothing_starts_the_other_slot") else { return };
+    let _turn = image::turn();
+    for (n, name) in [BOOT_SUMS, BOOT_CHECK].into_iter().enumerate() {
+        let place = stick.place(Name::Primary, name);
+        let cut = Damage::cut(place, 0).unwrap();
+        println!("{}", one(&stick, &cut, place, firmware(n), true));
+        let gone = Damage::unreadable(place).unwrap();
+        println!("{}", one(&stick, &gone, place, firmware(n + 3), true));
     }
 }
 
@@ -192,7 +206,7 @@ fn damage_anywhere_in_the_slots_ends_in_a_slot_or_in_words_and_a_reset() {
         .unwrap();
     for n in 20..25 {
         // Of what no boot can do without.
-        let vital = [KERNEL, INITRAMFS, ROOT, ROOT_INDEX, BOOT_SUMS, "superblock", "inode table"];
+        let vital = [KERNEL, INITRAMFS, ROOT, ROOT_INDEX, BOOT_SUMS, BOOT_CHECK, "superblock", "inode table"];
         let both = Name::ALL.map(|slot| {
             let place = stick.place(slot, dice.pick(&vital).unwrap());
             Damage::at_random(&mut stick.file(), place, &mut dice).unwrap()

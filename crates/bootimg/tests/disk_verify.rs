@@ -100,7 +100,7 @@ fn a_fresh_image_shows_what_is_in_it_and_verifies() {
         (primary.version.as_deref(), primary.state, primary.tries_left),
         (Some("1.0"), Some(SlotState::Good), Some(3))
     );
-    assert_eq!(primary.files.len(), 10);
+    assert_eq!(primary.files.len(), 11);
     assert!(primary.files.iter().all(|f| f.sha256.len() == 64 || f.name == "SHA256SUMS"));
     assert_eq!(primary.packages[0].name, "bash");
     assert_eq!(
@@ -115,7 +115,7 @@ fn a_fresh_image_shows_what_is_in_it_and_verifies() {
     let verified = verify(&mut file, &mut |_| {}).unwrap();
     assert_eq!(verified.findings, []);
     // Six of the boot loader and nine of the slot.
-    assert_eq!((verified.files, verified.frames), (15, 3));
+    assert_eq!((verified.files, verified.frames), (16, 3));
 }
 
 #[test]

@@ -89,8 +89,13 @@ pub const GRUB_ENV: &str = "slot.env";
 /// `sha256sum` lines for what GRUB reads of the slot: [`KERNEL`], [`INITRAMFS`] and [`GRUB_ENV`]. GRUB
 /// checks them before it starts the kernel.
 pub const BOOT_SUMS: &str = "boot.sums";
-/// The same for [`DEBUG_KERNEL`] and [`DEBUG_INITRAMFS`], where there are any.
+/// One `sha256sum` line, for [`BOOT_SUMS`]. To GRUB a list of no lines is a good one, and so is a list that it
+/// cannot read; this one it asks for its length, and reads it for its own sake, before it believes it.
+pub const BOOT_CHECK: &str = "boot.check";
+/// [`BOOT_SUMS`] for [`DEBUG_KERNEL`] and [`DEBUG_INITRAMFS`], where there are any.
 pub const DEBUG_BOOT_SUMS: &str = "boot-debug.sums";
+/// [`BOOT_CHECK`] for [`DEBUG_BOOT_SUMS`].
+pub const DEBUG_BOOT_CHECK: &str = "boot-debug.check";
 /// `sha256sum` lines for every other file of the slot.
 pub const SUMS: &str = "SHA256SUMS";
 /// What the slot is: its version, and name, size and SHA-256 of every other file, as JSON. Whoever signs

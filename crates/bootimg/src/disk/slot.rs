@@ -4,8 +4,8 @@ use super::description::{Description, KeyError, Signer};
 use super::squashfs::{WriteSquashError, Writer};
 use esos_layout::EnvBlock;
 use esos_layout::slot::{
-    BOOT_SUMS, DEBUG_BOOT_SUMS, DEBUG_INITRAMFS, DEBUG_KERNEL, DESCRIPTION, GRUB_ENV, INITRAMFS, KERNEL,
-    SIGNATURE, SUMS, VERSION,
+    BOOT_CHECK, BOOT_SUMS, DEBUG_BOOT_CHECK, DEBUG_BOOT_SUMS, DEBUG_INITRAMFS, DEBUG_KERNEL, DESCRIPTION,
+    GRUB_ENV, INITRAMFS, KERNEL, SIGNATURE, SUMS, VERSION,
 };
 use std::fmt;
 use std::io::{Read, Seek, Write};
@@ -127,11 +127,11 @@ pub fn write<W: Write + Seek>(
     let version = format!("{}\n", parts.version);
     slot.text(VERSION, version.as_bytes())?;
     slot.text(GRUB_ENV, &env)?;
-    let boot = slot.lines(&[GRUB_ENV, KERNEL, INITRAMFS]);
-    slot.text(BOOT_SUMS, boot.as_bytes())?;
+    slot.list(BOOT_SUMS, &[GRUB_ENV, KERNEL, INITRAMFS])?;
+    slot.list(BOOT_CHECK, &[BOOT_SUMS])?;
     if debug {
-        let boot = slot.lines(&[DEBUG_KERNEL, DEBUG_INITRAMFS]);
-        slot.text(DEBUG_BOOT_SUMS, boot.as_bytes())?;
+        slot.list(DEBUG_BOOT_SUMS, &[DEBUG_KERNEL, DEBUG_INITRAMFS])?;
+        slot.list(DEBUG_BOOT_CHECK, &[DEBUG_BOOT_SUMS])?;
     }
     let description = Description::new(&parts.version, parts.minimum.as_deref(), time, &slot.sums).print();
     slot.text(DESCRIPTION, description.as_bytes())?;
@@ -140,8 +140,7 @@ pub fn write<W: Write + Seek>(
     }
     let mut names: Vec<String> = slot.sums.iter().map(|f| f.name.clone()).collect();
     names.sort();
-    let all = slot.lines(&names.iter().map(String::as_str).collect::<Vec<_>>());
-    slot.text(SUMS, all.as_bytes())?;
+    slot.list(SUMS, &names.iter().map(String::as_str).collect::<Vec<_>>())?;
     let (_sink, bytes) = slot.writer.finish()?;
     Ok(SlotSummary { version: parts.version.clone(), bytes, files: slot.sums })
 }
@@ -173,10 +172,12 @@ impl<W: Write + Seek> Slot<W> {
         self.add(name, wide(bytes.len()), &mut bytes)
     }
 
-    /// Lines as `sha256sum` prints them, in the order of the names.
-    fn lines(&self, names: &[&str]) -> String {
+    /// A file of lines as `sha256sum` prints them, in the order of the names.
+    fn list(&mut self, name: &str, of: &[&str]) -> Result<(), WriteSquashError> {
         let sum = |name: &&str| self.sums.iter().find(|f| f.name == **name);
-        names.iter().filter_map(sum).map(|f| format!("{}  {}\n", f.sha256, f.name)).collect()
+        let lines: String =
+            of.iter().filter_map(sum).map(|f| format!("{}  {}\n", f.sha256, f.name)).collect();
+        self.text(name, lines.as_bytes())
     }
 }
 
@@ -208,8 +209,10 @@ mod tests {
             boot.lines().nth(1),
             Some("8254c329a92850f6d539dd376f4816ee2764517da5e0235514af433164480d7a  vmlinuz")
         );
-        assert_eq!(text(SUMS).lines().count(), 6);
-        assert_eq!(summary.files.len(), 7);
+        let list = summary.files.iter().find(|f| f.name == BOOT_SUMS).unwrap();
+        assert_eq!(text(BOOT_CHECK), format!("{}  boot.sums\n", list.sha256));
+        assert_eq!(text(SUMS).lines().count(), 7);
+        assert_eq!(summary.files.len(), 8);
         let description = Description::parse(text(DESCRIPTION).as_bytes()).unwrap();
         assert_eq!(description.compare(&summary.files), Ok(()));
     }

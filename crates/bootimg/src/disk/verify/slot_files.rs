@@ -9,7 +9,8 @@ use crate::disk::squashfs::{File, Image, ReadSquashError};
 use esos_layout::Slot;
 use esos_layout::frames::Index;
 use esos_layout::slot::{
-    BOOT_SUMS, DEBUG_BOOT_SUMS, DESCRIPTION, INITRAMFS, KERNEL, ROOT, ROOT_INDEX, SUMS, VERSION,
+    BOOT_CHECK, BOOT_SUMS, DEBUG_BOOT_CHECK, DEBUG_BOOT_SUMS, DESCRIPTION, INITRAMFS, KERNEL, ROOT,
+    ROOT_INDEX, SUMS, VERSION,
 };
 use esos_layout::state::SlotState;
 use sha2::{Digest, Sha256};
@@ -44,7 +45,7 @@ pub(super) fn check<R: Read + Seek>(
         return out.add(name, Some(SUMS), "it is not there, or is no text");
     };
     let sums: BTreeMap<&str, &str> = sums_of(&sums).map(|(sum, name)| (name, sum)).collect();
-    for needed in [KERNEL, INITRAMFS, VERSION, BOOT_SUMS, DESCRIPTION] {
+    for needed in [KERNEL, INITRAMFS, VERSION, BOOT_SUMS, BOOT_CHECK, DESCRIPTION] {
         if image.file(needed).is_none() {
             out.add(name, Some(needed), "it is not there");
         }
@@ -92,7 +93,7 @@ pub(super) fn check<R: Read + Seek>(
             }
         }
     }
-    for list in [BOOT_SUMS, DEBUG_BOOT_SUMS] {
+    for list in [BOOT_SUMS, BOOT_CHECK, DEBUG_BOOT_SUMS, DEBUG_BOOT_CHECK] {
         let text = text(&image, &mut area, list).unwrap_or_default();
         for (sum, file) in sums_of(&text).filter(|(sum, file)| sums.get(file) != Some(sum)) {
             out.add(name, Some(list), format!("it expects {sum} of {file}, {SUMS} does not"));
