@@ -1,18 +1,30 @@
 //! What is wrong with a package.
 use super::BadPath;
-use std::io;
+use std::error::Error;
+use std::{fmt, io};
 
 /// A package that cannot be read, with the member of it that is at fault.
-#[derive(Debug, thiserror::Error)]
-#[error("{package}: {member}: {fault}")]
+#[derive(Debug)]
 pub struct DebError {
     /// The package file, as the caller names it.
     pub package: String,
     /// Where in it: `ar`, `control.tar.xz`, `data.tar.xz: ./usr/bin/env`.
     pub member: String,
     /// What is wrong.
-    #[source]
     pub fault: Fault,
+}
+
+impl fmt::Display for DebError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}: {}", self.package, self.member, self.fault)
+    }
+}
+
+impl Error for DebError {
+    /// What is behind the fault: the fault itself is in the sentence.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.fault.source()
+    }
 }
 
 /// What is wrong.

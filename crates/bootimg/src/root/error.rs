@@ -81,7 +81,7 @@ pub enum RootError {
         path: String,
     },
     /// The declared facts do not fit together.
-    #[error("{0}")]
+    #[error(transparent)]
     Declare(#[from] super::declare::DeclareError),
     /// The image cannot be written.
     #[error("cannot write the root image")]

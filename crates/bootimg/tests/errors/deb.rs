@@ -1,5 +1,5 @@
 //! Packages that cannot be read.
-use crate::seen::Seen;
+use crate::seen::{Seen, words};
 use esos_bootimg::deb::{Deb, DebError, DebWriter, Limits, TreePath};
 
 const CONTROL: &str = "Package: x\nVersion: 1\nArchitecture: all\n";
@@ -40,7 +40,9 @@ pub(crate) fn all(seen: &mut Seen) {
         DebWriter::new("Package: x\n").finish(),
     ];
     for bytes in wrong {
-        seen.saw(&read(&bytes).unwrap_err().fault);
+        let error = read(&bytes).unwrap_err();
+        seen.saw(&error.fault);
+        words(&error);
     }
     seen.failed(read(b"!<arch>\n"));
 

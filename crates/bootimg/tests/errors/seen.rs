@@ -16,12 +16,7 @@ impl Seen {
         let kind = type_name::<E>().rsplit("::").next().unwrap();
         let debug = format!("{error:?}");
         let variant: String = debug.chars().take_while(|c| c.is_alphanumeric()).collect();
-        let mut words = error.to_string();
-        let mut source = error.source();
-        while let Some(inner) = source {
-            words = format!("{words}: {inner}");
-            source = inner.source();
-        }
+        let words = words(error);
         assert!(words.len() > 8 && !words.contains("{}"), "{kind}::{variant} says only `{words}`");
         self.0.insert(if variant == kind { variant } else { format!("{kind}::{variant}") });
     }
@@ -37,6 +32,20 @@ impl Seen {
     pub(crate) fn names(&self) -> impl Iterator<Item = String> {
         self.0.iter().cloned()
     }
+}
+
+/// What an error says, and what is behind it; nobody says what stands there already.
+#[track_caller]
+pub(crate) fn words(error: &dyn Error) -> String {
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        let inner_words = inner.to_string();
+        assert!(!words.contains(&inner_words), "`{inner_words}` twice: {words}");
+        words = format!("{words}: {inner_words}");
+        source = inner.source();
+    }
+    words
 }
 
 /// The modules that make an image. What changes sticks (`upgrade`, `write`) has tests of its own.
@@ -83,14 +92,14 @@ fn scan(text: &str, found: &mut BTreeSet<String>) {
             let rest = line.strip_prefix(prefix)?;
             Some(rest.chars().take_while(|c| c.is_alphanumeric()).collect::<String>())
         };
+        let by_hand = |kind: &str| text.contains(&format!("Error for {kind} {{"));
         if line.starts_with("#[derive(") {
             derived = line.contains("thiserror::Error");
         } else if let Some(kind) = name("pub enum ") {
-            let by_hand = text.contains(&format!("impl std::error::Error for {kind} "));
-            inside = (derived || by_hand).then_some(kind);
+            inside = (derived || by_hand(&kind)).then_some(kind);
             derived = false;
         } else if let Some(kind) = name("pub struct ") {
-            if derived {
+            if derived || by_hand(&kind) {
                 found.insert(kind);
             }
             derived = false;
