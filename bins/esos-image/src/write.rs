@@ -56,14 +56,14 @@ pub(crate) fn run(args: &WriteArgs, ui: &mut Ui) -> Result<Exit, Failure> {
     let medium = target.open(size)?;
     let now = crate::stick::now();
     let nonce = format!("{now} {} {}", std::process::id(), target.name());
-    let total: u64 = partitions.iter().filter(|p| p.0 != "esos_data").map(|p| p.1.get()).sum();
-    let writing = ui.progress("writing", Some(total.min(brought.bytes)));
+    let total = made.bytes();
+    let writing = ui.progress("writing", Some(total));
     let reading = std::cell::OnceCell::new();
     let time = u32::try_from(now).unwrap_or(u32::MAX);
     let done = made.apply(&mut brought.image, &medium, &tools, nonce.as_bytes(), time, &mut |at| match at {
         WriteProgress::Written(bytes) => writing.set(bytes),
         WriteProgress::ReadBack(bytes) => {
-            reading.get_or_init(|| ui.progress("reading back", Some(total.min(brought.bytes)))).set(bytes);
+            reading.get_or_init(|| ui.progress("reading back", Some(total))).set(bytes);
         }
     });
     writing.finish();

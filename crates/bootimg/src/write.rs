@@ -9,6 +9,7 @@ mod esp;
 mod marks;
 mod pieces;
 mod plan;
+mod total;
 
 pub use apply::{WriteError, WriteProgress, Written};
 pub use plan::{Facts, PlanWriteError, WritePlan, plan};

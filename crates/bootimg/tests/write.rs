@@ -12,7 +12,7 @@ use esos_bootimg::disk::gpt::{Copy, Table};
 use esos_bootimg::disk::verify::verify;
 use esos_bootimg::disk::{Medium, Reading, Region};
 use esos_bootimg::tool::Tool;
-use esos_bootimg::write::{Facts, PlanWriteError, WriteError, Written, plan};
+use esos_bootimg::write::{Facts, PlanWriteError, WriteError, WriteProgress, Written, plan};
 use esos_layout::part;
 use images::{Wanted, image};
 use medium::{Disk, Done, Pages};
@@ -25,7 +25,19 @@ fn facts(disk: &dyn Medium) -> Facts {
 fn write(source: &Disk, target: &dyn Medium, tools: &[Tool]) -> Result<Written, WriteError> {
     let mut image = Reading::new(source);
     let plan = plan(&mut image, facts(target)).unwrap();
-    plan.apply(&mut image, target, tools, b"nonce", 1_790_000_000, &mut |_| {})
+    let (total, mut written, mut read_back) = (plan.bytes(), 0, 0);
+    let done = plan.apply(&mut image, target, tools, b"nonce", 1_790_000_000, &mut |at| {
+        let (so_far, now) = match at {
+            WriteProgress::Written(bytes) => (&mut written, bytes),
+            WriteProgress::ReadBack(bytes) => (&mut read_back, bytes),
+        };
+        assert!(*so_far <= now && now <= total, "{at:?} of {total}");
+        *so_far = now;
+    });
+    if done.is_ok() {
+        assert_eq!((written, read_back), (total, total), "what was said beforehand");
+    }
+    done
 }
 
 /// A medium that holds something else already.

@@ -11,7 +11,7 @@ use crate::tool::Tool;
 use esos_layout::part;
 use std::io::{self, Read, Seek, Write};
 
-/// How far writing is.
+/// How far writing is; each ends at [`WritePlan::bytes`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WriteProgress {
     /// Bytes written.
@@ -114,33 +114,23 @@ impl WritePlan {
         let progress = std::cell::RefCell::new(progress);
         let mut tell = |bytes| (progress.borrow_mut())(WriteProgress::Written(bytes));
         let mut body = Pieces::new(medium, self.facts.fresh, &mut tell);
-        let end = medium.len();
-        let tail = end / MIB * MIB - MIB;
         // Neither an old table nor an old file system is found there, whatever happens.
-        body.zero(0, MIB).and_then(|()| body.zero(tail, end - tail)).map_err(failed("write"))?;
+        let (tail, len) = self.tail();
+        body.zero(0, MIB).and_then(|()| body.zero(tail, len)).map_err(failed("write"))?;
         body.end().and_then(|()| medium.flush()).map_err(failed("write"))?;
 
-        for name in [part::BIOS, part::PRIMARY] {
+        for name in self.copied() {
             self.copy(image, &mut body, name)?;
         }
-        match self.target.find(part::SECONDARY).filter(|_| self.source.is_iso()) {
-            // Whatever lay there is no slot.
-            Some((_, slot)) => {
-                body.zero(self.target.extent(slot).0, MIB).map_err(failed("write"))?;
-            }
-            None => self.copy(image, &mut body, part::SECONDARY)?,
-        }
-        if self.empty_conf {
-            self.empty(&mut body, part::CONF, time)?;
-        } else {
-            self.copy(image, &mut body, part::CONF)?;
+        if let Some((at, len)) = self.blanked() {
+            body.zero(at, len).map_err(failed("write"))?;
         }
         if tools.is_empty() && !self.source.is_iso() && self.source.sector == self.target.sector {
             self.copy(image, &mut body, part::BOOT)?;
         } else {
             self.boot(image, &mut body, tools, time)?;
         }
-        for name in [part::LOGS, part::DATA] {
+        for name in self.emptied() {
             self.empty(&mut body, name, time)?;
         }
         body.end().map_err(failed("write"))?;
@@ -160,7 +150,7 @@ impl WritePlan {
         Ok(Written { written_bytes: bytes, read_back_bytes: bytes })
     }
 
-    fn places(&self, name: &'static str) -> Option<((u64, u64), (u64, u64))> {
+    pub(super) fn places(&self, name: &'static str) -> Option<((u64, u64), (u64, u64))> {
         let (_, from) = self.source.find(name)?;
         let (_, to) = self.target.find(name)?;
         Some((self.source.extent(from), self.target.extent(to)))
@@ -203,7 +193,12 @@ impl WritePlan {
     }
 
     /// An empty file system; its beginning and its end are blanked first, for whatever lay there.
-    fn empty(&self, body: &mut Pieces<'_>, name: &'static str, time: u32) -> Result<(), WriteError> {
+    pub(super) fn empty(
+        &self,
+        body: &mut Pieces<'_>,
+        name: &'static str,
+        time: u32,
+    ) -> Result<(), WriteError> {
         let Some((_, partition)) = self.target.find(name) else { return Ok(()) };
         let (start, len) = self.target.extent(partition);
         let seed = Seed::from_text(&format!("{:?}", self.source.disk));

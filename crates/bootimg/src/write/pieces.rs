@@ -17,7 +17,7 @@ pub(super) struct Pieces<'m> {
     at: u64,
     current: Option<(u64, Vec<u8>)>,
     sums: BTreeMap<u64, [u8; 32]>,
-    written: u64,
+    bytes: u64,
     progress: &'m mut dyn FnMut(u64),
 }
 
@@ -34,7 +34,7 @@ pub(super) struct Differing {
 
 impl<'m> Pieces<'m> {
     pub(super) fn new(medium: &'m dyn Medium, fresh: bool, progress: &'m mut dyn FnMut(u64)) -> Self {
-        Self { medium, fresh, at: 0, current: None, sums: BTreeMap::new(), written: 0, progress }
+        Self { medium, fresh, at: 0, current: None, sums: BTreeMap::new(), bytes: 0, progress }
     }
 
     /// Writes zeros.
@@ -61,15 +61,17 @@ impl<'m> Pieces<'m> {
         if !untouched {
             self.medium.write_at(bytes, at)?;
         }
-        self.sums.insert(number, Sha256::digest(bytes).into());
-        self.written = self.written.saturating_add(wide(bytes.len()));
-        (self.progress)(self.written);
+        let len = wide(bytes.len());
+        if self.sums.insert(number, Sha256::digest(bytes).into()).is_none() {
+            self.bytes = self.bytes.saturating_add(len);
+        }
+        (self.progress)(self.bytes);
         Ok(())
     }
 
-    /// Bytes that it holds sums of.
+    /// Bytes that it holds sums of; a piece that was written twice counts once.
     pub(super) fn bytes(&self) -> u64 {
-        wide(self.sums.len()).saturating_mul(wide(PIECE))
+        self.bytes
     }
 
     /// Reads everything back; `None` where all of it is as it was written.

@@ -163,4 +163,29 @@ impl WritePlan {
             .flatten()
             .map(|p| (p.name.as_str(), Bytes::new(self.target.extent(p).1)))
     }
+
+    /// What the source has and the medium gets as it is, but the boot partition.
+    pub(super) fn copied(&self) -> impl Iterator<Item = &'static str> {
+        let secondary = (!self.source.is_iso()).then_some(part::SECONDARY);
+        let conf = (!self.empty_conf).then_some(part::CONF);
+        [part::BIOS, part::PRIMARY].into_iter().chain(secondary).chain(conf)
+    }
+
+    /// File systems that are made anew.
+    pub(super) fn emptied(&self) -> impl Iterator<Item = &'static str> {
+        self.empty_conf.then_some(part::CONF).into_iter().chain([part::LOGS, part::DATA])
+    }
+
+    /// The beginning of the slot that an ISO does not have: whatever lay there is no slot.
+    pub(super) fn blanked(&self) -> Option<(u64, u64)> {
+        let slot = self.target.find(part::SECONDARY).filter(|_| self.source.is_iso());
+        slot.map(|(_, slot)| (self.target.extent(slot).0, MIB))
+    }
+
+    /// The end of the medium, first byte and length.
+    pub(super) fn tail(&self) -> (u64, u64) {
+        let end = self.facts.bytes;
+        let tail = (end / MIB).saturating_sub(1).saturating_mul(MIB);
+        (tail, end.saturating_sub(tail))
+    }
 }
