@@ -1,5 +1,4 @@
 //! What is to be erased: who uses it, what is on it, how it is opened.
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use esos_blockdev::{Claims, Device, DeviceKind, Format, Inventory, Reason, claim_direct, probe};
@@ -170,11 +169,11 @@ fn free(inventory: &Inventory, device: &Device, root: &Path) -> Result<(), Failu
     }
     let who: Vec<String> = uses.iter().map(ToString::to_string).collect();
     let failure = Failure::new(Exit::Refused, format!("{} is in use: {}", device.describe(), who.join("; ")));
-    let remedies: BTreeSet<String> = uses.iter().filter_map(|u| u.remedy()).collect();
+    let remedies = inventory.remedies(uses);
     Err(if remedies.is_empty() {
         failure.help("it cannot be freed while this box runs; take another disk")
     } else {
-        failure.help(format!("free it first: {}", remedies.into_iter().collect::<Vec<_>>().join("; ")))
+        failure.help(format!("free it first: {}", remedies.join("; ")))
     })
 }
 

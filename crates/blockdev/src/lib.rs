@@ -40,8 +40,10 @@ mod filesystem;
 mod format;
 mod inventory;
 mod machine;
+mod mapping;
 mod partition;
 mod probe;
+mod remedy;
 mod scan;
 #[cfg(feature = "udev")]
 mod udev_live;
@@ -56,6 +58,7 @@ pub use export::{Export, ExportLun};
 pub use format::{Format, Signature};
 pub use inventory::{Inventory, InventoryError};
 pub use machine::ClaimsError;
+pub use mapping::Mapping;
 pub use partition::{Partition, PartitionTable, TableError, partitions};
 pub use probe::{ProbeError, probe};
 pub use udev_record::UdevRecord;

@@ -1,5 +1,5 @@
 //! The one answer to: is this device in use, and by what?
-use crate::{Device, DeviceKind, Export, Inventory};
+use crate::{Device, DeviceKind, Export, Inventory, Mapping};
 use esos_hostfs::{Mount, Swap};
 use esos_layout::part;
 use std::collections::BTreeSet;
@@ -49,6 +49,9 @@ pub enum Reason {
         name: String,
         /// What it is.
         kind: DeviceKind,
+        /// What keeps a device-mapper device.
+        #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+        mapping: Option<Mapping>,
     },
     /// SCST hands it out, or a file on it.
     Exported {
@@ -114,25 +117,6 @@ impl fmt::Display for Use {
     }
 }
 
-impl Use {
-    /// The command that frees the device, where there is one.
-    #[must_use]
-    pub fn remedy(&self) -> Option<String> {
-        let node = format!("/dev/{}", self.device.replace('!', "/"));
-        Some(match &self.reason {
-            Reason::Mounted { target } => format!("umount {target}"),
-            Reason::Swap => format!("swapoff {node}"),
-            Reason::Member { of, kind: DeviceKind::Md, .. } => format!("mdadm --stop /dev/{of}"),
-            Reason::Member { name, kind: DeviceKind::Dm, .. } => format!("dmsetup remove {name}"),
-            Reason::Exported { device, .. } => format!("esos scst rm dev/{device}"),
-            Reason::LoopFile { device, .. } => format!("losetup -d /dev/{device}"),
-            Reason::Member { .. } | Reason::Claimed { .. } | Reason::BootStick | Reason::StickTwin { .. } => {
-                return None;
-            }
-        })
-    }
-}
-
 impl Inventory {
     /// Every use of a device: of itself, of its partitions, of everything that is made of them; of a
     /// partition also the uses of its whole disk. Sorted; empty where it is free. `None` where there is
@@ -170,7 +154,8 @@ impl Inventory {
         }
         for holder in device.holders.iter().filter_map(|h| self.get(h)) {
             let name = holder.dm_name.clone().unwrap_or_else(|| holder.name.clone());
-            add(Reason::Member { of: holder.name.clone(), name, kind: holder.kind.clone() });
+            let (kind, mapping) = (holder.kind.clone(), holder.mapping());
+            add(Reason::Member { of: holder.name.clone(), name, kind, mapping });
         }
         for export in &claims.exports {
             let by_address = device.scsi.is_some_and(|a| a.to_string() == export.device);

@@ -143,8 +143,35 @@ fn every_kind_of_use_is_named_with_what_frees_it() {
     assert_eq!(uses("loop0"), Vec::<String>::new());
     let inventory = Inventory::read(&machine()).unwrap();
     assert!(inventory.uses("sdz", &claims()).is_none());
-    for used in inventory.uses("sda", &claims()).unwrap() {
-        assert!(used.remedy().is_some(), "{used}");
+    let used = inventory.uses("sda", &claims()).unwrap();
+    assert!(used.iter().all(|u| u.remedy().is_some()), "{used:?}");
+    // From the top down, so that each works: the volume group stops before the array that it lies on.
+    assert_eq!(
+        inventory.remedies(&used),
+        [
+            "esos scst rm dev/vol01",
+            "esos scst rm dev/file",
+            "losetup -d /dev/loop0",
+            "umount /mnt/data",
+            "vgchange -an vg0",
+            "mdadm --stop /dev/md127",
+        ]
+    );
+}
+
+#[test]
+fn each_maker_of_a_mapped_device_has_its_own_command() {
+    for (uuid, command) in [
+        ("LVM-abc", "vgchange -an vg0"),
+        ("mpath-3600a098", "multipath -f vg0-vol--01"),
+        ("CRYPT-LUKS2-aa-x", "cryptsetup close vg0-vol--01"),
+        ("part1-mpath-3600a098", "dmsetup remove vg0-vol--01"),
+    ] {
+        let tree = machine();
+        tree.write(&format!("{DM}/dm/uuid"), &format!("{uuid}\n")).unwrap();
+        let inventory = Inventory::read(&tree).unwrap();
+        let used = inventory.uses("md127p1", &Claims::default()).unwrap();
+        assert_eq!(inventory.remedies(&used), [command]);
     }
 }
 
