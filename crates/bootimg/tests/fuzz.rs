@@ -6,10 +6,13 @@
 #![cfg(test)]
 #![expect(clippy::disallowed_methods, reason = "seeds are read from where the environment says")]
 use esos_bootimg::archive::release::Release;
+use esos_bootimg::archive::signature::{dearmor, verify};
 use esos_bootimg::archive::version::{check, compare};
 use esos_bootimg::archive::{Pool, deb822, parse_index, relation, sources};
 use esos_bootimg::deb::{Deb, DebWriter, Limits, tar};
+use esos_exec::{Cmd, ExecError, Exit, Output, Runner};
 use std::io::{Cursor, Read};
+use std::path::PathBuf;
 
 fn fuzz(name: &str, seeds: &[Vec<u8>], target: impl Fn(&[u8])) {
     let odd: [&[u8]; 6] = [b"7", b"\0", b"\n\n", b"../", b"99999999999", b"\xff\xff"];
@@ -123,10 +126,29 @@ fn versions() {
     });
 }
 
+/// A gpgv that prints what it was given, and says what it was told to.
+struct Gpgv<'a>(&'a [u8]);
+
+impl Runner for Gpgv<'_> {
+    fn run(&self, cmd: &Cmd) -> Result<Output, ExecError> {
+        let stdout = cmd.input().to_vec();
+        Ok(Output { status: Exit::Code(0), stdout, stderr: self.0.to_vec() })
+    }
+}
+
+const STATUS: &str = "[GNUPG:] NEWSIG\n[GNUPG:] ERRSIG 6ED0E7B82643E131 1 8 01 1757154086 9 x\n\
+[GNUPG:] NO_PUBKEY 6ED0E7B82643E131\n[GNUPG:] GOODSIG 78DBA3BC47EF2265 Debian Archive\ngpgv: Good signature\n";
+
 #[test]
 fn releases() {
-    fuzz("InRelease", &texts(&[RELEASE, PACKAGES]), |bytes| {
+    let armour = "-----BEGIN PGP SIGNATURE-----\n\niQIzBAEBCAAdFiEE\n=abcd\n-----END PGP SIGNATURE-----\n";
+    let signed = format!("-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n{RELEASE}{armour}");
+    fuzz("InRelease", &texts(&[&signed, RELEASE, PACKAGES, STATUS, armour]), |bytes| {
         let text = String::from_utf8_lossy(bytes);
+        let keys = [PathBuf::from("/k.gpg")];
+        let _signed = verify(&Gpgv(STATUS.as_bytes()), "InRelease", bytes, &keys);
+        let _said = verify(&Gpgv(bytes), "InRelease", signed.as_bytes(), &keys);
+        let _key = dearmor(&text);
         if let Ok(release) = Release::parse("InRelease", &text) {
             let _checked =
                 release.check("InRelease", "trixie", esos_bootimg::archive::UnixTime::new(1_757_000_000));
