@@ -6,7 +6,7 @@ use esos_blockdev::Inventory;
 use esos_bootimg::upgrade::{MirrorSlotsError, MirroredSlots, Stick, mirror_slots};
 use esos_bootimg::write::{Facts, WriteProgress, plan};
 use esos_cli::{Confirm, Exit, Failure, OrExit, Ui};
-use esos_hostfs::{Clock, Files, HostClock, HostFiles, lock};
+use esos_hostfs::{Clock, Files, HostClock, HostFiles};
 use esos_layout::{part, run};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ use crate::args::MirrorArgs;
 use crate::bring::bring;
 use crate::carry::{Side, carry};
 use crate::medium::{How, Opened};
-use crate::stick::Meant;
+use crate::stick::{Meant, locked};
 use crate::target::Target;
 
 /// Which stick is kept as a mirror; part of the configuration.
@@ -99,7 +99,7 @@ fn follow(args: &MirrorArgs, kept: Option<&Kept>, files: &HostFiles, ui: &mut Ui
         }
     };
     let medium = Opened::open(&path, How::Write)?;
-    let _guard = lock(&path, std::time::Duration::ZERO).or_exit(Exit::Busy)?;
+    let _guard = locked(&path)?;
     let mut mirror = Stick::open(&medium).or_exit(Exit::Invalid)?;
     let progress = ui.progress("copying slots", None);
     let slots = mirror_slots(&stick, &mut mirror, &mut |bytes| progress.set(bytes));

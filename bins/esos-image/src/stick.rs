@@ -44,6 +44,15 @@ pub(crate) fn booted(root: &Path) -> Option<Booted> {
     })
 }
 
+/// How long a stick may be held by somebody else: udev locks a disk while it looks at it, and looks at it whenever
+/// somebody has written to it.
+const HELD: Duration = Duration::from_secs(30);
+
+/// Keeps others away from a stick that is to be written.
+pub(crate) fn locked(path: &Path) -> Result<LockGuard, Failure> {
+    lock(path, HELD).or_exit(Exit::Busy)
+}
+
 /// A stick that somebody named, or the one that this box booted from.
 pub(crate) struct Meant {
     pub(crate) medium: Opened,
@@ -68,7 +77,7 @@ impl Meant {
         let medium = Opened::open(&path, how)?;
         let guard = match how {
             How::Read => None,
-            How::Write => Some(lock(&path, Duration::ZERO).or_exit(Exit::Busy)?),
+            How::Write => Some(locked(&path)?),
         };
         let stick = Stick::open(&medium).or_exit(Exit::Invalid)?;
         let identity = stick.records().stick.clone();

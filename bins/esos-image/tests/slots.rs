@@ -4,6 +4,8 @@ mod common;
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::path::Path;
+use std::time::Duration;
 
 use common::{image, json, text, tool, words};
 use esos_bootimg::disk::description::Signer;
@@ -45,7 +47,14 @@ fn an_upgrade_a_mark_and_a_way_back() {
 
     // It is on trial: no further upgrade on top of it.
     words(&["upgrade", new, "--target", stick, "--accept-unsigned", "2.0"], 5);
+    // udev holds a disk for a moment after every write to it: that is waited for.
+    let held = esos_hostfs::lock(Path::new(stick), Duration::ZERO).unwrap();
+    let released = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_secs(1));
+        drop(held);
+    });
     json(&["mark-good", stick, "--slot", "SECONDARY"], 0);
+    released.join().unwrap();
     assert!(slots()["slots"][1]["last_good"].as_u64().unwrap() > 1_700_000_000);
     let back = json(&["rollback", stick], 0);
     assert_eq!(back["data"]["preferred"], "PRIMARY");
