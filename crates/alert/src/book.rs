@@ -96,6 +96,15 @@ impl Book {
         notices
     }
 
+    /// Nobody heard what was told since `before`: what is so counts as not told. What only happened is past.
+    pub(crate) fn untell(&mut self, before: &Self) {
+        for (id, entry) in self.events.iter_mut().filter(|(_, e)| e.state == State::Raised) {
+            if let Some(old) = before.events.get(id) {
+                entry.clone_from(old);
+            }
+        }
+    }
+
     /// The mail of a silence that ended: what it hid, and what is so now.
     fn ended(&self, silence: &Silence) -> Notice {
         let mut text = format!("Reason:  {}\n", silence.reason);

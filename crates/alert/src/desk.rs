@@ -69,7 +69,7 @@ impl<'f> Desk<'f> {
     }
 
     /// Takes what is in the inbox and queues what is due. Returns the new mails; where nobody is to be
-    /// mailed, they are returned and not queued.
+    /// mailed, they are returned and not queued, and what is still so once somebody is to be mailed is told then.
     ///
     /// # Errors
     /// A file cannot be read or written; the next run does again what was not done.
@@ -90,7 +90,11 @@ impl<'f> Desk<'f> {
         // A report from the future (the clock was set back since) counts as of now.
         taken.reports.iter().for_each(|(at, report)| self.book.take(report, (*at).min(seconds)));
         let from = self.settings.sender(&self.origin.host);
+        let untold = self.settings.to.is_empty().then(|| self.book.clone());
         let notices = self.book.due(seconds, &self.settings.policy);
+        if let Some(untold) = &untold {
+            self.book.untell(untold);
+        }
         let mails: Vec<Mail> = notices
             .iter()
             .map(|n| compose(n, &self.origin, &from, &self.settings.to, seconds, &*self.scrub))
@@ -156,6 +160,29 @@ mod tests {
             assert!(work(30).unwrap().is_empty());
             assert!(Inbox::new(&files).look().unwrap().reports.is_empty());
         }
+    }
+
+    /// A box whose settings came back with its configuration, or were just made.
+    #[test]
+    fn what_nobody_was_told_is_told_once_somebody_is_to_be_mailed() {
+        let files = MemFiles::new();
+        let put = |report: &Report, at| Inbox::new(&files).put(report, Duration::from_secs(at)).unwrap();
+        let id = |name| EventId::of(["x", name]);
+        put(&Report::raised(id("stays"), Severity::Warning, "stays"), 10);
+        put(&Report::raised(id("ends"), Severity::Warning, "ends"), 10);
+        put(&Report::happened(id("happened"), Severity::Warning, "happened"), 10);
+        let work = |settings: Settings, now| {
+            let mut desk = Desk::open(&files, Origin::new("h"), settings).unwrap();
+            desk.work(Duration::from_secs(now)).unwrap().into_iter().map(|m| m.subject).collect::<Vec<_>>()
+        };
+        let nobody = || Settings::parse("m", "").unwrap();
+        assert_eq!(work(nobody(), 20).len(), 3);
+        assert_eq!(work(nobody(), 30).len(), 2);
+        put(&Report::cleared(id("ends"), "ends"), 40);
+        let told = work(settings(), 50);
+        assert!(told.len() == 2 && told.iter().all(|t| !t.contains("happened")), "{told:?}");
+        assert_eq!(work(settings(), 60), [""; 0]);
+        assert_eq!(Queue::new(&files).mails().unwrap().len(), 2);
     }
 
     #[test]
