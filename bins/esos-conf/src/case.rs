@@ -1,5 +1,5 @@
 //! The box and its store, as each verb needs them.
-use crate::host::{HostBox, HostMedium};
+use crate::host::{HostBox, HostMedium, put_memory};
 use esos_cli::{Exit, Failure, OrExit, Ui};
 use esos_confsync::restore::Restored;
 use esos_confsync::{EXTRAS, Index, Request, Store, StoreError, Tracked, sync};
@@ -84,7 +84,7 @@ impl Case {
 
     pub(crate) fn keep_index(&self, index: &Index) -> Result<(), Failure> {
         self.files.make_dir(STATE)?;
-        Ok(self.files.replace(&format!("{STATE}/index"), &index.encode(), 0o600)?)
+        Ok(put_memory(&self.root.join(STATE.trim_start_matches('/')).join("index"), &index.encode())?)
     }
 
     pub(crate) fn restored(&self) -> Result<Option<Restored>, Failure> {

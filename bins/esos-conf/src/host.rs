@@ -1,8 +1,10 @@
 //! The box's files and the medium, as the library wants them.
 use esos_confsync::{BoxPath, Kind, Medium, NewPack, Node, NodeKind, Place, ReadPack, Stat, Tree};
 use esos_hostfs::{FileError, Files, HostFiles, NewFile, Stream, rename, sync_dir};
-use nix::fcntl::{AT_FDCWD, OFlag};
-use nix::sys::stat::{UtimensatFlags, utimensat};
+use nix::dir::Dir;
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag};
+use nix::sys::stat::{FileStat, Mode, SFlag, UtimensatFlags, fstatat, utimensat};
 use nix::sys::time::TimeSpec;
 use nix::unistd::{Gid, Uid, fchownat, geteuid};
 use std::ffi::{OsStr, OsString};
@@ -60,6 +62,14 @@ impl HostBox {
     }
 }
 
+/// Puts a file that carries its own checksum and can be made anew: one that the power cut is no loss, so nothing is
+/// flushed.
+pub(crate) fn put_memory(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    HostBox::swap(path, |temp| {
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(temp)?.write_all(bytes)
+    })
+}
+
 fn stat(meta: &fs::Metadata) -> Stat {
     let kind = match meta.file_type() {
         t if t.is_file() => Kind::File,
@@ -81,20 +91,49 @@ fn stat(meta: &fs::Metadata) -> Stat {
     }
 }
 
+/// The same of what fstatat(2) gives.
+fn known(found: &FileStat) -> Stat {
+    let kind = match SFlag::from_bits_truncate(found.st_mode & SFlag::S_IFMT.bits()) {
+        SFlag::S_IFREG => Kind::File,
+        SFlag::S_IFDIR => Kind::Dir,
+        SFlag::S_IFLNK => Kind::Link,
+        _ => Kind::Other,
+    };
+    let nanos = |n: i64| u32::try_from(n).unwrap_or(0);
+    Stat {
+        kind,
+        len: u64::try_from(found.st_size).unwrap_or(0),
+        mode: found.st_mode & 0o7777,
+        uid: found.st_uid,
+        gid: found.st_gid,
+        mtime: (found.st_mtime, nanos(found.st_mtime_nsec)),
+        ctime: (found.st_ctime, nanos(found.st_ctime_nsec)),
+        inode: (found.st_dev, found.st_ino),
+        links: found.st_nlink,
+    }
+}
+
 impl Tree for HostBox {
     fn stat(&self, path: &BoxPath) -> io::Result<Stat> {
         Ok(stat(&fs::symlink_metadata(self.full(path))?))
     }
 
     fn list(&self, path: &BoxPath) -> io::Result<Vec<(Vec<u8>, Stat)>> {
+        let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let dir = nix::fcntl::open(&self.full(path), flags, Mode::empty())?;
         let mut names = Vec::new();
-        for entry in fs::read_dir(self.full(path))? {
+        // Names are looked up in the directory that is open: a path would be walked for each.
+        for entry in Dir::from_fd(dir.try_clone()?)?.iter() {
             let entry = entry?;
-            match entry.metadata() {
-                Ok(meta) => names.push((entry.file_name().into_vec(), stat(&meta))),
+            let name = entry.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") {
+                continue;
+            }
+            match fstatat(&dir, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
+                Ok(found) => names.push((name.to_bytes().to_vec(), known(&found))),
                 // Gone since its name was read.
-                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-                Err(e) => return Err(e),
+                Err(Errno::ENOENT) => {}
+                Err(e) => return Err(e.into()),
             }
         }
         Ok(names)
@@ -117,9 +156,9 @@ fn own(path: &Path, node: &Node) -> io::Result<()> {
         return Ok(());
     }
     let owner = (Some(Uid::from_raw(node.uid)), Some(Gid::from_raw(node.gid)));
-    match fchownat(AT_FDCWD, path, owner.0, owner.1, nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW) {
+    match fchownat(AT_FDCWD, path, owner.0, owner.1, AtFlags::AT_SYMLINK_NOFOLLOW) {
         // Only root may give files away; a copied tree of somebody else stays his.
-        Err(nix::errno::Errno::EPERM) if !geteuid().is_root() => Ok(()),
+        Err(Errno::EPERM) if !geteuid().is_root() => Ok(()),
         done => Ok(done?),
     }
 }

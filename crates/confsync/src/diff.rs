@@ -42,8 +42,14 @@ impl fmt::Display for Change {
 /// What leads from one state to another, by path. Times alone are no difference.
 #[must_use]
 pub fn changes(from: &Snapshot, to: &Snapshot) -> Vec<Change> {
+    changes_in(from, to, |_| true)
+}
+
+/// The same where only some directories of `to` can be others than those of `from`, and `from` has only what is not
+/// so any more.
+pub(crate) fn changes_in(from: &Snapshot, to: &Snapshot, fresh: impl Fn(&BoxPath) -> bool) -> Vec<Change> {
     let mut found = Vec::new();
-    for (dir, listing) in &to.dirs {
+    for (dir, listing) in to.dirs.iter().filter(|(dir, _)| fresh(dir)) {
         let before = from.dirs.get(dir);
         // Mostly nothing in a directory has changed.
         if before.is_some_and(|b| b.nodes == listing.nodes) {

@@ -154,9 +154,31 @@ fn newer(head: &[u8], tail: &[u8]) -> Option<char> {
     number(head.strip_prefix(HEADS)).filter(|n| number(end.strip_prefix(ENDS)) == Some(*n))
 }
 
+/// The objects of a pack, by name.
+pub(crate) struct Objects(Vec<(Id, Slot)>);
+
+impl Objects {
+    fn new(mut objects: Vec<(Id, Slot)>) -> Self {
+        // They are written in this order.
+        if !objects.is_sorted_by_key(|(id, _)| *id) {
+            objects.sort_by_key(|(id, _)| *id);
+        }
+        Self(objects)
+    }
+
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &Id> {
+        self.0.iter().map(|(id, _)| id)
+    }
+
+    pub(crate) fn get(&self, id: &Id) -> Option<&Slot> {
+        let at = self.0.binary_search_by_key(id, |(id, _)| *id).ok()?;
+        self.0.get(at).map(|(_, slot)| slot)
+    }
+}
+
 /// A pack that is there: its index and its record.
 pub(crate) struct Pack {
-    pub(crate) objects: BTreeMap<Id, Slot>,
+    pub(crate) objects: Objects,
     pub(crate) record: Vec<u8>,
     pub(crate) size: u64,
 }
@@ -195,8 +217,9 @@ impl Pack {
         let (index, record) = end.split_at_checked(count(index_len)?).ok_or(PackError::Nonsense("tail"))?;
         let index = zstd::stream::decode_all(index).map_err(|_e| PackError::Nonsense("index"))?;
         let mut reader = Reader::new(&index);
-        let mut objects = BTreeMap::new();
-        for _ in 0..reader.count()? {
+        let count = reader.count()?;
+        let mut objects = Vec::with_capacity(count);
+        for _ in 0..count {
             let id = Id::from_slice(reader.take(32)?).ok_or(PackError::Nonsense("index"))?;
             let at = reader.number()?;
             let slot =
@@ -204,9 +227,9 @@ impl Pack {
             if slot.raw > LONGEST || slot.stored > LONGEST {
                 return Err(PackError::Nonsense("index"));
             }
-            objects.insert(id, slot);
+            objects.push((id, slot));
         }
-        Ok(Self { objects, record: record.to_vec(), size })
+        Ok(Self { objects: Objects::new(objects), record: record.to_vec(), size })
     }
 
     /// An object, checked.

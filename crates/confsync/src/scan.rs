@@ -2,7 +2,7 @@
 use crate::index::{Index, Stamp};
 use crate::seam::{Kind, Stat, Tree};
 use crate::{BoxPath, CHUNK, Id, Listing, Node, NodeKind, Snapshot, Tracked};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 
 /// Something that was not kept, and why.
@@ -18,10 +18,10 @@ pub struct Skipped {
 #[derive(Debug, Default)]
 pub(crate) struct Scan {
     pub(crate) snapshot: Snapshot,
-    pub(crate) stamps: BTreeMap<BoxPath, BTreeMap<Vec<u8>, Stamp>>,
+    pub(crate) stamps: BTreeMap<BoxPath, Vec<Option<Stamp>>>,
+    /// Directories that are not word for word as the index had them. All others were moved out of the index.
+    pub(crate) fresh: BTreeSet<BoxPath>,
     pub(crate) skipped: Vec<Skipped>,
-    /// Whether every node is as the index has it.
-    pub(crate) untouched: bool,
     /// Whether a file had to be read, so that the next index knows more than this one.
     pub(crate) read: bool,
 }
@@ -29,26 +29,31 @@ pub(crate) struct Scan {
 /// Takes each piece of a content that had to be read.
 pub(crate) type Keep<'k> = dyn FnMut(Id, &[u8]) -> io::Result<()> + 'k;
 
-/// One directory while it is looked at: what the index has of it, and what was found so far. Each is looked up once,
-/// and not for every name in it.
-struct Level<'a> {
-    before: Option<&'a Listing>,
-    seen: Option<&'a BTreeMap<Vec<u8>, Stamp>>,
+/// One directory while it is looked at name by name: what the index has of it, and what was found so far.
+#[derive(Default)]
+struct Level {
+    before: BTreeMap<Vec<u8>, (Node, Option<Stamp>)>,
     nodes: Vec<(Vec<u8>, Node)>,
-    stamps: Vec<(Vec<u8>, Stamp)>,
+    stamps: Vec<Option<Stamp>>,
 }
 
-impl<'a> Level<'a> {
-    fn of(index: &'a Index, dir: &BoxPath) -> Self {
-        let (before, seen) = (index.snapshot.dirs.get(dir), index.stamps.get(dir));
-        Self { before, seen, nodes: Vec::new(), stamps: Vec::new() }
+impl Level {
+    fn of(index: &Index, dir: &BoxPath) -> Self {
+        let stamps = index.stamps.get(dir).map_or(&[][..], Vec::as_slice);
+        let nodes = index.snapshot.dirs.get(dir).into_iter().flat_map(|listing| &listing.nodes);
+        let with = |(at, (name, node)): (usize, (&Vec<u8>, &Node))| {
+            (name.clone(), (node.clone(), stamps.get(at).copied().flatten()))
+        };
+        Self { before: nodes.enumerate().map(with).collect(), ..Self::default() }
     }
 }
 
 struct Walker<'a, 'k> {
     tree: &'a dyn Tree,
     tracked: &'a Tracked,
-    index: &'a Index,
+    index: &'a mut Index,
+    /// Whether the index is of the same paths: then a directory that is as it was need not be looked at by name.
+    same_paths: bool,
     keep: &'a mut Keep<'k>,
     groups: BTreeMap<(u64, u64), u64>,
     scan: Scan,
@@ -58,26 +63,39 @@ struct Walker<'a, 'k> {
 }
 
 /// Looks at everything that is tracked. A piece that had to be read is handed to `keep`; an error of
-/// `keep` ends the scan, an error of a file is told in [`Scan::skipped`].
+/// `keep` ends the scan, an error of a file is told in [`Scan::skipped`]. Of the index is left what is not so any
+/// more.
 pub(crate) fn scan(
     tree: &dyn Tree,
     tracked: &Tracked,
-    index: &Index,
+    index: &mut Index,
     keep: &mut Keep<'_>,
 ) -> io::Result<Scan> {
+    let same_paths = index.tracked == Some(tracked.id());
     let mut walker = Walker {
         tree,
         tracked,
         index,
+        same_paths,
         keep,
         groups: BTreeMap::new(),
-        scan: Scan { untouched: true, ..Scan::default() },
+        scan: Scan::default(),
         buffer: Vec::new(),
         failed: None,
     };
     walker.scan.snapshot.dirs.insert(BoxPath::default(), Listing::default());
+    walker.scan.fresh.insert(BoxPath::default());
+    let mut stamps: BTreeMap<BoxPath, BTreeMap<Vec<u8>, Stamp>> = BTreeMap::new();
     for root in tracked.roots() {
-        walker.root(root);
+        if let Some((dir, name, Some(stamp))) = walker.root(root) {
+            stamps.entry(dir).or_default().insert(name, stamp);
+        }
+    }
+    // Directories on the way hold more than one root.
+    for (dir, found) in stamps {
+        let names = walker.scan.snapshot.dirs.get(&dir).into_iter().flat_map(|listing| listing.nodes.keys());
+        let all = names.map(|name| found.get(name).copied()).collect();
+        walker.scan.stamps.insert(dir, all);
     }
     match walker.failed {
         Some(e) => Err(e),
@@ -94,7 +112,7 @@ pub fn observe(
     tracked: &Tracked,
     keep: &mut dyn FnMut(Id, &[u8]) -> io::Result<()>,
 ) -> io::Result<(Snapshot, Vec<Skipped>)> {
-    let scan = scan(tree, tracked, &Index::default(), keep)?;
+    let scan = scan(tree, tracked, &mut Index::default(), keep)?;
     Ok((scan.snapshot, scan.skipped))
 }
 
@@ -103,7 +121,8 @@ fn dir_node(stat: &Stat) -> Node {
 }
 
 impl Walker<'_, '_> {
-    fn root(&mut self, root: &BoxPath) {
+    /// A root, in the directory that holds it. Its place there and, of a file, its stamp come back.
+    fn root(&mut self, root: &BoxPath) -> Option<(BoxPath, Vec<u8>, Option<Stamp>)> {
         // Directories on the way, as they are.
         let mut above = Vec::new();
         let mut path = root.clone();
@@ -111,26 +130,24 @@ impl Walker<'_, '_> {
             above.push(dir.clone());
             path = dir;
         }
-        let stat = match self.tree.stat(root) {
-            Ok(stat) => stat,
-            Err(e) => return self.skip(root, &e),
-        };
+        let stat = self.stat(root)?;
         for dir in above.into_iter().rev().filter(|d| d.split().is_some()) {
             if self.scan.snapshot.get(&dir).is_some() {
                 continue;
             }
-            match self.tree.stat(&dir) {
-                Ok(stat) => self.scan.snapshot.insert(&dir, dir_node(&stat)),
-                Err(e) => return self.skip(&dir, &e),
-            }
+            let stat = self.stat(&dir)?;
+            self.scan.snapshot.insert(&dir, dir_node(&stat));
+            self.scan.fresh.insert(dir);
         }
-        let Some((dir, name)) = root.split() else { return };
+        let (dir, name) = root.split()?;
         let mut level = Level::of(self.index, &dir);
         self.one(&dir, name.to_vec(), &stat, &mut level);
         self.scan.snapshot.dirs.entry(dir.clone()).or_default().nodes.extend(level.nodes);
-        if !level.stamps.is_empty() {
-            self.scan.stamps.entry(dir).or_default().extend(level.stamps);
-        }
+        Some((dir, name.to_vec(), level.stamps.into_iter().next().flatten()))
+    }
+
+    fn stat(&mut self, path: &BoxPath) -> Option<Stat> {
+        self.tree.stat(path).map_err(|e| self.skip(path, &e)).ok()
     }
 
     fn dir(&mut self, path: &BoxPath) {
@@ -139,6 +156,9 @@ impl Walker<'_, '_> {
             Err(e) => return self.skip(path, &e),
         };
         names.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        if self.same_paths && self.is_as_before(path, &names) {
+            return self.take_over(path);
+        }
         let mut level = Level::of(self.index, path);
         level.nodes.reserve(names.len());
         for (name, stat) in names {
@@ -150,60 +170,115 @@ impl Walker<'_, '_> {
         // In order already, which is the cheapest way to fill a map.
         let nodes = level.nodes.into_iter().collect();
         self.scan.snapshot.dirs.insert(path.clone(), Listing { whole: true, nodes });
-        if !level.stamps.is_empty() {
-            self.scan.stamps.insert(path.clone(), level.stamps.into_iter().collect());
-        }
+        self.scan.stamps.insert(path.clone(), level.stamps);
+        self.scan.fresh.insert(path.clone());
     }
 
-    fn one(&mut self, dir: &BoxPath, name: Vec<u8>, stat: &Stat, level: &mut Level<'_>) {
+    /// Whether each name in a directory is as the index has it, and no other is there that would be kept.
+    fn is_as_before(&self, path: &BoxPath, names: &[(Vec<u8>, Stat)]) -> bool {
+        let (Some(before), Some(stamps)) = (self.index.snapshot.dirs.get(path), self.index.stamps.get(path))
+        else {
+            return false;
+        };
+        let mut known = before.nodes.iter().zip(stamps).peekable();
+        for (name, stat) in names {
+            let Some(((_, node), stamp)) = known.next_if(|((known, _), _)| *known == name) else {
+                if self.tracked.leaves_out(&path.join(name)) {
+                    continue;
+                }
+                return false;
+            };
+            let same = match (&node.kind, stat.kind) {
+                (NodeKind::File { len, group: 0, .. }, Kind::File) => {
+                    stat.links == 1
+                        && (node.mode, node.uid, node.gid) == (stat.mode, stat.uid, stat.gid)
+                        && self.is_as_seen(*len, stamp.as_ref(), stat)
+                }
+                (NodeKind::Dir, Kind::Dir) => *node == dir_node(stat),
+                (NodeKind::Link(target), Kind::Link) => {
+                    (node.uid, node.gid) == (stat.uid, stat.gid)
+                        && self.tree.link(&path.join(name)).is_ok_and(|now| now == *target)
+                }
+                _ => false,
+            };
+            if !same {
+                return false;
+            }
+        }
+        before.whole && known.next().is_none()
+    }
+
+    /// Whether a file need not be read: what the kernel says of it is what it said when it was.
+    fn is_as_seen(&self, len: u64, stamp: Option<&Stamp>, stat: &Stat) -> bool {
+        stamp == Some(&Stamp::from(stat))
+            && len == stat.len
+            && stat.ctime.0 < self.index.begun.saturating_sub(1)
+    }
+
+    /// A directory as the index has it.
+    fn take_over(&mut self, path: &BoxPath) {
+        let Some(listing) = self.index.snapshot.dirs.remove(path) else { return };
+        let below: Vec<BoxPath> = listing
+            .nodes
+            .iter()
+            .filter(|(_, node)| node.kind == NodeKind::Dir)
+            .map(|(name, _)| path.join(name))
+            .collect();
+        self.scan.snapshot.dirs.insert(path.clone(), listing);
+        if let Some(stamps) = self.index.stamps.remove(path) {
+            self.scan.stamps.insert(path.clone(), stamps);
+        }
+        below.iter().for_each(|dir| self.dir(dir));
+    }
+
+    fn one(&mut self, dir: &BoxPath, name: Vec<u8>, stat: &Stat, level: &mut Level) {
         let path = dir.join(&name);
         if self.tracked.leaves_out(&path) {
             return;
         }
-        let node = match stat.kind {
-            Kind::Dir => dir_node(stat),
+        let (node, stamp) = match stat.kind {
+            Kind::Dir => (dir_node(stat), None),
             Kind::Link => match self.tree.link(&path) {
-                Ok(target) => Node {
-                    kind: NodeKind::Link(target),
-                    mode: 0o777,
-                    uid: stat.uid,
-                    gid: stat.gid,
-                    mtime: (0, 0),
-                },
+                Ok(target) => {
+                    let kind = NodeKind::Link(target);
+                    (Node { kind, mode: 0o777, uid: stat.uid, gid: stat.gid, mtime: (0, 0) }, None)
+                }
                 Err(e) => return self.skip(&path, &e),
             },
             Kind::Other => {
                 let why = "a device, socket or pipe".to_owned();
                 return self.scan.skipped.push(Skipped { path, why });
             }
-            Kind::File => match self.file(&name, &path, stat, level) {
-                Some(node) => node,
+            Kind::File => match self.file(&path, stat, level.before.get(&name)) {
+                Some(found) => found,
                 None => return,
             },
         };
         let is_dir = node.kind == NodeKind::Dir;
-        if self.scan.untouched && level.before.and_then(|l| l.nodes.get(&name)) != Some(&node) {
-            self.scan.untouched = false;
-        }
         level.nodes.push((name, node));
+        level.stamps.push(stamp);
         if is_dir {
             self.dir(&path);
         }
     }
 
     /// A file: as it was seen last where nothing of it has changed, or read.
-    fn file(&mut self, name: &[u8], path: &BoxPath, stat: &Stat, level: &mut Level<'_>) -> Option<Node> {
-        let before = level.before.and_then(|l| l.nodes.get(name));
-        let stamp = level.seen.and_then(|s| s.get(name));
-        let seen = before.zip(stamp).filter(|(node, stamp)| {
-            let NodeKind::File { len, .. } = node.kind else { return false };
-            **stamp == Stamp::from(stat)
-                && len == stat.len
-                && stat.ctime.0 < self.index.begun.saturating_sub(1)
+    fn file(
+        &mut self,
+        path: &BoxPath,
+        stat: &Stat,
+        seen: Option<&(Node, Option<Stamp>)>,
+    ) -> Option<(Node, Option<Stamp>)> {
+        let before = seen.map(|(node, _)| node);
+        let known = seen.and_then(|(node, stamp)| match &node.kind {
+            NodeKind::File { len, chunks, .. } if self.is_as_seen(*len, stamp.as_ref(), stat) => {
+                Some((chunks.clone(), *len))
+            }
+            _ => None,
         });
-        let (chunks, len) = match seen {
-            Some((Node { kind: NodeKind::File { chunks, len, .. }, .. }, _)) => (chunks.clone(), *len),
-            _ => match self.read(path) {
+        let (chunks, len) = match known {
+            Some(known) => known,
+            None => match self.read(path) {
                 Ok(read) => {
                     self.scan.read = true;
                     read
@@ -213,7 +288,8 @@ impl Walker<'_, '_> {
                         self.skip(path, &e);
                     }
                     // What cannot be read now stays as it was kept last.
-                    return before.filter(|_| e.kind() != io::ErrorKind::NotFound).cloned();
+                    let kept = before.filter(|_| e.kind() != io::ErrorKind::NotFound)?;
+                    return Some((kept.clone(), None));
                 }
             },
         };
@@ -234,8 +310,7 @@ impl Walker<'_, '_> {
         if let Some(before) = before.filter(|b| b.same_but_time(&node)) {
             node.mtime = before.mtime;
         }
-        level.stamps.push((name.to_vec(), Stamp::from(stat)));
-        Some(node)
+        Some((node, Some(Stamp::from(stat))))
     }
 
     fn read(&mut self, path: &BoxPath) -> io::Result<(Vec<Id>, u64)> {

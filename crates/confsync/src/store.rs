@@ -4,7 +4,8 @@ use crate::node::{DirRow, decode_rows};
 use crate::pack::{Pack, PackError};
 use crate::seam::Medium;
 use crate::{BoxPath, Id, Listing, NodeKind, Snapshot};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::io;
 
 /// Why the store cannot be used. These are different answers, and none of them is "nothing to do".
@@ -75,11 +76,25 @@ struct Held {
     generation: Option<Generation>,
 }
 
+/// A name is a hash already: its beginning will do.
+#[derive(Default)]
+struct First(u64);
+
+impl Hasher for First {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.first_chunk::<8>().map_or(self.0, |first| u64::from_le_bytes(*first));
+    }
+    fn write_usize(&mut self, _length: usize) {}
+}
+
 /// All packs on the medium, with their indexes. What is in them is checked when it is read.
 pub struct Store<'m> {
     medium: &'m dyn Medium,
     held: Vec<Held>,
-    place: BTreeMap<Id, usize>,
+    place: HashMap<Id, usize, BuildHasherDefault<First>>,
     damaged: Vec<Damage>,
     newer: BTreeMap<String, char>,
     noted: Option<u64>,
@@ -131,7 +146,7 @@ impl<'m> Store<'m> {
         let mut store = Self {
             medium,
             held: Vec::new(),
-            place: BTreeMap::new(),
+            place: HashMap::default(),
             damaged: Vec::new(),
             newer: BTreeMap::new(),
             noted: None,
@@ -164,9 +179,7 @@ impl<'m> Store<'m> {
 
     fn hold(&mut self, held: Held) {
         let at = self.held.len();
-        held.pack.objects.keys().for_each(|id| {
-            self.place.insert(*id, at);
-        });
+        self.place.extend(held.pack.objects.keys().map(|id| (*id, at)));
         self.held.push(held);
     }
 
@@ -271,7 +284,7 @@ impl<'m> Store<'m> {
         })
     }
 
-    fn rows(&self, tree: &Id) -> Result<Vec<DirRow>, StoreError> {
+    pub(crate) fn rows(&self, tree: &Id) -> Result<Vec<DirRow>, StoreError> {
         let damaged = |e: PackError| StoreError::Damaged { what: format!("list {tree}"), source: e };
         decode_rows(&self.object(tree)?).map_err(|e| damaged(e.into()))
     }

@@ -1,5 +1,5 @@
 //! From the box to the stick: one new generation, or none.
-use crate::diff::{Change, changes};
+use crate::diff::{Change, changes_in};
 use crate::generation::Generation;
 use crate::index::Index;
 use crate::node::encode_rows;
@@ -7,8 +7,9 @@ use crate::pack::Writer;
 use crate::scan::{Scan, Skipped, scan};
 use crate::seam::{Medium, Tree};
 use crate::store::{Store, StoreError, gen_name, note, parse_name};
-use crate::{Id, NodeKind, Snapshot, Tracked};
+use crate::{BoxPath, Id, NodeKind, Snapshot, Tracked};
 use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 /// What a sync should know.
@@ -93,13 +94,13 @@ pub fn sync(
         names.iter().filter_map(|n| parse_name(n)).filter(|(current, _)| *current).map(|(_, id)| id).max();
     let trusted = newest == Some(index.generation)
         && medium.open(&gen_name(index.generation)).is_ok_and(|file| file.size() == index.pack);
-    let index = if trusted { index } else { Index::default() };
+    let mut index = if trusted { index } else { Index::default() };
     let begun = i64::try_from(request.now).unwrap_or(i64::MAX);
     let work = RefCell::new(Work { medium, store: None, writer: None, names });
-    let scan = scan(tree, tracked, &index, &mut |id, piece| work.borrow_mut().keep(id, piece))
+    let scan = scan(tree, tracked, &mut index, &mut |id, piece| work.borrow_mut().keep(id, piece))
         .map_err(work_error)?;
     let work = work.into_inner();
-    if trusted && scan.untouched && scan.snapshot == index.snapshot {
+    if trusted && is_untouched(&index, &scan) {
         let synced = Synced {
             generation: index.generation,
             made: false,
@@ -108,10 +109,20 @@ pub fn sync(
             skipped: scan.skipped,
             index_changed: scan.read,
         };
-        let next = Index { begun, stamps: scan.stamps, ..index };
+        let tracked = Some(tracked.id());
+        let next = Index { begun, tracked, stamps: scan.stamps, snapshot: scan.snapshot, ..index };
         return Ok((synced, next));
     }
-    work.finish(scan, index, defaults, request, begun)
+    let (synced, mut next) = work.finish(scan, index, defaults, request, begun)?;
+    next.tracked = Some(tracked.id());
+    Ok((synced, next))
+}
+
+/// Whether what is left of the index, and what the scan has instead, are the same.
+fn is_untouched(index: &Index, scan: &Scan) -> bool {
+    let left = &index.snapshot.dirs;
+    left.len() == scan.fresh.len()
+        && scan.fresh.iter().all(|dir| left.get(dir).is_some_and(|l| scan.snapshot.dirs.get(dir) == Some(l)))
 }
 
 fn work_error(e: io::Error) -> StoreError {
@@ -169,8 +180,17 @@ impl<'m> Work<'m> {
 
     /// Adds listings and the list of directories; the id of that list.
     pub(crate) fn tree(&mut self, snapshot: &Snapshot) -> Result<Id, StoreError> {
-        let mut rows = Vec::new();
+        self.tree_with(snapshot, &BTreeMap::new())
+    }
+
+    /// The same where some listings are in the store for sure.
+    fn tree_with(&mut self, snapshot: &Snapshot, known: &BTreeMap<BoxPath, Id>) -> Result<Id, StoreError> {
+        let mut rows = Vec::with_capacity(snapshot.dirs.len());
         for (path, listing) in &snapshot.dirs {
+            if let Some(id) = known.get(path) {
+                rows.push((path.clone(), listing.whole, *id));
+                continue;
+            }
             let bytes = listing.encode();
             let id = Id::of(&bytes);
             self.keep(id, &bytes).map_err(work_error)?;
@@ -206,22 +226,28 @@ impl<'m> Work<'m> {
         request: &Request,
         begun: i64,
     ) -> Result<(Synced, Index), StoreError> {
-        let Scan { mut snapshot, stamps, skipped, .. } = scan;
+        let Scan { mut snapshot, stamps, skipped, fresh, .. } = scan;
         let newest = self.open()?.generations().next_back().cloned();
+        let last = newest.as_ref().filter(|g| g.id == index.generation);
+        // Listings that were made or read back a moment ago need not be made again.
+        let known = last.and(index.tree).and_then(|tree| self.store.as_ref()?.rows(&tree).ok());
+        let known = known.into_iter().flatten().filter(|(path, ..)| !fresh.contains(path));
+        let known = known.map(|(path, _, id)| (path, id)).collect();
         // Without an index the last generation says what was.
-        let before = match (&newest, index.generation) {
-            (Some(_), n) if n > 0 => index.snapshot,
-            (Some(generation), _) => self.open()?.snapshot(generation).unwrap_or_default(),
+        let before = match (&newest, last) {
+            (Some(_), Some(_)) => index.snapshot,
+            (Some(generation), None) => self.open()?.snapshot(generation).unwrap_or_default(),
             (None, _) => Snapshot::default(),
         };
-        keep_times(&mut snapshot, &before);
+        keep_times(&mut snapshot, &before, &fresh);
+        let same_version = newest.as_ref().filter(|g| g.version == request.version);
+        let kept = same_version.and_then(|g| g.defaults().ok()?);
         let defaults = match defaults {
-            Some(from) => self.defaults(from)?,
-            None => {
-                newest.as_ref().filter(|g| g.version == request.version).and_then(|g| g.defaults().ok()?)
-            }
+            // Those of the version that runs do not change while it does.
+            Some(from) if last.is_none() || kept.is_none() => self.defaults(from)?,
+            _ => kept,
         };
-        let tree = self.tree(&snapshot)?;
+        let tree = self.tree_with(&snapshot, &known)?;
         let same = newest
             .as_ref()
             .filter(|g| g.tree().ok() == Some(tree) && g.defaults().ok() == Some(defaults))
@@ -239,15 +265,24 @@ impl<'m> Work<'m> {
                 skipped,
                 index_changed: true,
             };
-            let next = Index { generation: generation.id, pack, tree: Some(tree), begun, snapshot, stamps };
+            let next = Index {
+                generation: generation.id,
+                pack,
+                tree: Some(tree),
+                begun,
+                snapshot,
+                stamps,
+                ..Index::default()
+            };
             return Ok((synced, next));
         }
         let (generation, pack) = self.record(tree, &snapshot, defaults, request)?;
         let id = generation.id;
-        let changes = changes(&before, &snapshot);
+        let changes = changes_in(&before, &snapshot, |dir| fresh.contains(dir));
         let synced =
             Synced { generation: id, made: true, changes, written_bytes: pack, skipped, index_changed: true };
-        let next = Index { generation: id, pack, tree: Some(tree), begun, snapshot, stamps };
+        let next =
+            Index { generation: id, pack, tree: Some(tree), begun, snapshot, stamps, ..Index::default() };
         Ok((synced, next))
     }
 
@@ -283,9 +318,9 @@ impl<'m> Work<'m> {
 }
 
 /// A file with the same content keeps the time that it had.
-fn keep_times(snapshot: &mut Snapshot, before: &Snapshot) {
-    for (dir, listing) in &mut snapshot.dirs {
-        let Some(old) = before.dirs.get(dir).filter(|old| old.nodes != listing.nodes) else { continue };
+fn keep_times(snapshot: &mut Snapshot, before: &Snapshot, fresh: &BTreeSet<BoxPath>) {
+    for dir in fresh {
+        let (Some(old), Some(listing)) = (before.dirs.get(dir), snapshot.dirs.get_mut(dir)) else { continue };
         for (name, node) in &mut listing.nodes {
             if let Some(was) = old.nodes.get(name).filter(|was| was.same_but_time(node)) {
                 node.mtime = was.mtime;

@@ -1,12 +1,37 @@
 //! What belongs to the configuration.
-use crate::BoxPath;
+use crate::codec::put_bytes;
+use crate::{BoxPath, Id};
 use serde::Deserialize;
 
 /// What belongs to the configuration: paths, and what below them does not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tracked {
     include: Vec<BoxPath>,
-    exclude: Vec<String>,
+    exclude: Vec<Pattern>,
+}
+
+/// A path that is left out, or many.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Pattern {
+    text: String,
+    /// Where what follows the last `*` begins.
+    end: Option<usize>,
+}
+
+impl Pattern {
+    fn new(text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self { end: text.rfind('*').map(|at| at.saturating_add(1)), text }
+    }
+
+    fn fits(&self, path: &[u8]) -> bool {
+        let text = self.text.as_bytes();
+        // Most paths do not end as the pattern does, and are asked for nothing more.
+        match self.end.and_then(|end| text.get(end..)) {
+            Some(end) => path.ends_with(end) && glob(text, path),
+            None => path == text,
+        }
+    }
 }
 
 /// Why a list of paths makes no sense.
@@ -63,7 +88,7 @@ pub const EXTRAS: &str = "/etc/esos/conf.json";
 impl Default for Tracked {
     fn default() -> Self {
         let mut tracked =
-            Self { include: Vec::new(), exclude: EXCLUDE.iter().map(|e| (*e).to_owned()).collect() };
+            Self { include: Vec::new(), exclude: EXCLUDE.iter().map(|e| Pattern::new(*e)).collect() };
         tracked.include = INCLUDE.iter().filter_map(BoxPath::new).collect();
         tracked
     }
@@ -80,7 +105,7 @@ impl Tracked {
         for path in extras.include {
             tracked.add(&path).map_err(|e| format!("{EXTRAS}: {e}"))?;
         }
-        tracked.exclude.extend(extras.exclude);
+        tracked.exclude.extend(extras.exclude.into_iter().map(Pattern::new));
         Ok(tracked)
     }
 
@@ -120,15 +145,16 @@ impl Tracked {
     /// Whether a path below a root is left out.
     #[must_use]
     pub fn leaves_out(&self, path: &BoxPath) -> bool {
-        self.exclude.iter().any(|pattern| {
-            // Most paths do not end as the pattern does, and are asked for nothing more.
-            match pattern.rsplit_once('*') {
-                Some((_, end)) => {
-                    path.as_bytes().ends_with(end.as_bytes()) && glob(pattern.as_bytes(), path.as_bytes())
-                }
-                None => path.as_bytes() == pattern.as_bytes(),
-            }
-        })
+        self.exclude.iter().any(|pattern| pattern.fits(path.as_bytes()))
+    }
+
+    /// The same for the same paths.
+    pub(crate) fn id(&self) -> Id {
+        let mut text = Vec::new();
+        self.include.iter().for_each(|path| put_bytes(&mut text, path.as_bytes()));
+        text.push(0);
+        self.exclude.iter().for_each(|pattern| put_bytes(&mut text, pattern.text.as_bytes()));
+        Id::of(&text)
     }
 }
 
