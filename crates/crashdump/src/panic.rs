@@ -15,7 +15,8 @@ pub struct Panic {
     pub oops: Option<String>,
     /// The line that says which process ran where.
     pub process: Option<String>,
-    /// The call trace that follows the reason, the innermost frame first, without the kernel's guesses.
+    /// The call trace that follows the reason, the innermost frame first, without the kernel's guesses. That of an
+    /// oops begins with where it happened (`RIP:`), which the kernel's own trace does not repeat.
     pub stack: Vec<String>,
     /// Modules with their taints, as the log lists them: an oops does, a plain panic does not.
     pub modules: Vec<String>,
@@ -39,6 +40,8 @@ pub struct PanicScan {
     line: Vec<u8>,
     found: Panic,
     in_trace: bool,
+    /// Where the oops happened, until its trace begins.
+    at: Option<String>,
 }
 
 impl PanicScan {
@@ -87,8 +90,16 @@ impl PanicScan {
             found.modules = names.split_whitespace().map(str::to_owned).collect();
         } else if text.starts_with("CPU: ") && (found.reason.is_some() || found.oops.is_some()) {
             found.process.get_or_insert_with(|| owned(text));
+        } else if let Some((segment, at)) = text.strip_prefix("RIP: ").and_then(|t| t.split_once(':')) {
+            // A program's own address says nothing of the kernel.
+            if found.oops.is_some() && found.reason.is_none() && found.stack.is_empty() && segment != "0033" {
+                self.at.get_or_insert_with(|| owned(at));
+            }
         } else if text.trim_start().starts_with("Call Trace:") {
             self.in_trace = found.stack.is_empty();
+            if self.in_trace {
+                found.stack.extend(self.at.take());
+            }
         } else if self.in_trace {
             let frame = text.trim();
             if frame.starts_with("</TASK>") || !text.starts_with(' ') {
@@ -131,15 +142,17 @@ mod tests {
         scan.write_all(
             b"[    1.0] BUG: kernel NULL pointer dereference, address: 0\n\
               [    1.0] CPU: 1 PID: 77 Comm: insmod Tainted: G\n\
+              [    1.0] RIP: 0010:boom_write+0x4/0x10 [boom]\n\
               [    1.0] Call Trace:\n[    1.0]  <TASK>\n[    1.0]  ? die+0x1/0x2\n[    1.0]  boom_init+0x1/0x2 [boom]\n[    1.0]  </TASK>\n\
               [    1.0] Modules linked in: boom(OE+) ext4 [last unloaded: x]\n\
+              [    1.0] RIP: 0010:boom_write+0x4/0x10 [boom]\n\
               [    1.1] Kernel panic - not syncing: Fatal exception\n[    1.1] Call Trace:\n[    1.1]  panic+0x1/0x2\n",
         )
         .unwrap();
         let found = scan.finish();
         assert_eq!(found.reason.as_deref(), Some("Fatal exception"));
         assert_eq!(found.oops.as_deref(), Some("BUG: kernel NULL pointer dereference, address: 0"));
-        assert_eq!(found.stack, ["boom_init+0x1/0x2 [boom]"]);
+        assert_eq!(found.stack, ["boom_write+0x4/0x10 [boom]", "boom_init+0x1/0x2 [boom]"]);
         assert_eq!(found.modules, ["boom(OE+)", "ext4"]);
         assert!(found.process.is_some_and(|p| p.contains("insmod")));
     }
