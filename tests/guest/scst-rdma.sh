@@ -68,6 +68,7 @@ disk_of() { # model: the disk, when it is there
   return 1
 }
 
+echo InitiatorName=iqn.2026-11.org.example:init3 >/etc/iscsi/initiatorname.iscsi
 modprobe ib_iser && { pidof iscsid >/dev/null || iscsid; }
 iscsiadm -m discovery -t sendtargets -p $address -I iser >/dev/null
 iscsiadm -m node -T $iqn -p $address -I iser --login >/dev/null
