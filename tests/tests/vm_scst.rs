@@ -14,13 +14,18 @@ const RACES: usize = 10;
 
 /// The box: its stick, a disk for blockio, and one that comes late.
 fn machine(image: &Path, dir: &Path) -> Machine {
+    named("scst", image, dir)
+}
+
+/// A card's address follows from its box's name.
+fn named(name: &str, image: &Path, dir: &Path) -> Machine {
     for name in ["block", "late"] {
         let disk = std::fs::OpenOptions::new().write(true).create(true).truncate(false).open(dir.join(name));
         disk.unwrap().set_len(64 << 20).unwrap();
     }
     let stick = Disk::new(image, Bus::Virtio).id("stick").keep(Keep::Overlay(dir.join("stick.qcow2")));
     let disk = |name: &str| Disk::new(dir.join(name), Bus::Virtio).id(name).serial(name).keep(Keep::Write);
-    Machine::new("scst").memory(Bytes::gib(3)).disk(stick).disk(disk("block")).disk(disk("late").absent())
+    Machine::new(name).memory(Bytes::gib(3)).disk(stick).disk(disk("block")).disk(disk("late").absent())
 }
 
 fn up(image: &Path, machine: Machine) -> Guest {
@@ -136,8 +141,9 @@ fn a_box_serves_over_fcoe() {
     let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let boxes: Vec<Guest> = dirs
         .iter()
-        .map(|dir| {
-            let guest = up(&image, machine(&image, dir.path()).net(Net::Segment(segment.clone())));
+        .zip(["target", "initiator"])
+        .map(|(dir, name)| {
+            let guest = up(&image, named(name, &image, dir.path()).net(Net::Segment(segment.clone())));
             guest.write_file("/root/fcoe.sh", include_bytes!("../guest/scst-fcoe.sh")).unwrap();
             guest
         })
