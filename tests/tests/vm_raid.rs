@@ -192,11 +192,33 @@ fn served(b: &Box<'_>) {
     served(&format!("delete {under}"), "1");
     served("create --level 1 --name x vdd vde", "1");
     served("create --level 1 --name x vdf vde", "2");
+    not_written(b);
     let nothing = "echo '# nothing' >/root/e.conf; esos-scst apply /root/e.conf --allow-empty --prune --allow-disruptive --yes --no-persist";
     println!("{}", b.sh(nothing));
     b.sh("umount /mnt/f; wipefs -qa /dev/vdf; vgremove -qq -f vg1; pvremove -qq /dev/md/under");
     b.change(&format!("delete {array}"));
     b.change(&format!("delete {under}"));
+}
+
+/// Nor does `esos-image write` take a disk of what is served: not the disk itself, nor one below an array, a volume on
+/// an array, or a file.
+fn not_written(b: &Box<'_>) {
+    let stick = b.sh("lsblk -dno NAME,SERIAL | awk '$2 == \"stick\" { print $1 }'");
+    for (disk, device) in [("vda", "disk"), ("vdb", "array"), ("vde", "volume"), ("vdf", "file")] {
+        let sum = format!("dd if=/dev/{disk} bs=1M count=8 iflag=direct status=none | sha256sum");
+        let before = b.sh(&sum);
+        let write =
+            format!("esos-image write /dev/{} /dev/{disk} --yes-erase {disk} </dev/null", stick.trim());
+        let answer = b.guest.run_within(&write, LONG).unwrap();
+        let said = answer.error_text();
+        assert_eq!(answer.status, 5, "{disk}: {said}");
+        for word in ["SCST", &format!("`{device}`"), &format!("esos scst rm dev/{device}")] {
+            assert!(said.contains(word), "{disk}: no {word} in {said}");
+        }
+        assert_eq!(b.sh(&sum), before, "{disk} was written");
+        println!("refused: {}", said.lines().next().unwrap_or_default());
+        b.checks.set(b.checks.get() + 1);
+    }
 }
 
 fn levels(b: &Box<'_>) {
@@ -343,8 +365,11 @@ fn md_through_its_life() {
     let b = Box { guest: &guest, checks: std::cell::Cell::new(0) };
     if ["ESOS_IMAGE", "ESOS_SCST_IMAGE"].iter().any(|name| std::env::var_os(name).is_some()) {
         // The image may be older than the program.
-        guest.write_file("/usr/sbin/esos-raid", &std::fs::read(program).unwrap()).unwrap();
-        b.sh("chmod 755 /usr/sbin/esos-raid");
+        let tool = image::release("esos-image").unwrap();
+        for (name, program) in [("esos-raid", program), ("esos-image", tool)] {
+            guest.write_file(&format!("/usr/sbin/{name}"), &std::fs::read(program).unwrap()).unwrap();
+            b.sh(&format!("chmod 755 /usr/sbin/{name}"));
+        }
     }
     b.sh("echo 200000 >/proc/sys/dev/raid/speed_limit_min; true");
     controllers(&b);

@@ -54,16 +54,26 @@ fn what_is_in_use_is_refused_and_a_written_stick_starts() {
     let room = Bytes::new(summary.bytes.next_multiple_of(1 << 30) + (1 << 30));
     let blank = |name, size| tiny.blank(name, size).unwrap();
     let (target, small) = (blank("target", room), blank("small", Bytes::mib(100)));
+    // Disks of 4096-byte sectors: one a MiB too small, one large enough.
+    let (few, native) = (blank("few", Bytes::new(summary.bytes - (1 << 20))), blank("native", room));
     let boot = image::boot(&stick, Firmware::Bios, Bus::Usb);
     let mut machine = Machine::new("write")
         .disk(Disk::new(&stick, Bus::Usb).id("stick"))
         .disk(Disk::new(&target, Bus::Usb).id("target").serial("TARGET").keep(Keep::Write))
         .disk(Disk::new(&small, Bus::Usb).id("small").serial("SMALL"))
+        .disk(Disk::new(&few, Bus::Usb).id("few").serial("FEW").sector(4096))
+        .disk(Disk::new(&native, Bus::Usb).id("native").serial("NATIVE").sector(4096).keep(Keep::Write))
         .disk(Disk::new(&source, Bus::Virtio).id("source"));
     for name in ["member", "volume", "mounted", "swapped"] {
         machine = machine.disk(Disk::new(blank(name, room), Bus::Virtio).id(name));
     }
     let guest = image::up(machine, &boot).unwrap();
+    if std::env::var_os("ESOS_IMAGE").is_some() {
+        // The image may be older than the program.
+        let program = std::fs::read(release("esos-image").unwrap()).unwrap();
+        guest.write_file("/usr/sbin/esos-image", &program).unwrap();
+        done(&guest, "chmod 755 /usr/sbin/esos-image");
+    }
     let node = |serial: &str| {
         let found =
             done(&guest, &format!("lsblk -dno NAME,SERIAL | awk '$2 == \"{serial}\" {{ print $1 }}'"));
@@ -81,7 +91,7 @@ fn what_is_in_use_is_refused_and_a_written_stick_starts() {
     done(&guest, "mdadm --stop /dev/md7");
     refused(&guest, "vdb", &erase("vdb"), &["linux_raid_member", "mdadm --zero-superblock /dev/vdb"]);
     done(&guest, "pvcreate -q /dev/vdc && vgcreate -q pool /dev/vdc && lvcreate -q -n v -L 64M pool");
-    refused(&guest, "vdc", &erase("vdc"), &["pool"]);
+    refused(&guest, "vdc", &erase("vdc"), &["pool-v", "vgchange -an pool"]);
     done(&guest, "vgchange -an pool");
     refused(&guest, "vdc", &erase("vdc"), &["LVM2_member", "pvremove /dev/vdc"]);
     // Read-only, so that the kernel itself writes nothing.
@@ -90,6 +100,15 @@ fn what_is_in_use_is_refused_and_a_written_stick_starts() {
     done(&guest, "mkswap -q /dev/vde && swapon /dev/vde");
     refused(&guest, "vde", &erase("vde"), &["swap", "swapoff /dev/vde"]);
     refused(&guest, &small_node, &erase(&small_node), &["needs"]);
+    let (few_node, native_node) = (node("FEW"), node("NATIVE"));
+    for disk in [&few_node, &native_node] {
+        assert_eq!(done(&guest, &format!("blockdev --getss /dev/{disk}")).trim(), "4096");
+    }
+    refused(&guest, &few_node, &erase(&few_node), &["needs"]);
+    // One of them that is large enough is written in its own sectors.
+    done(&guest, &format!("esos-image write /dev/vda /dev/{native_node} {}", erase(&native_node)));
+    done(&guest, &format!("esos-image verify /dev/{native_node}"));
+    assert_eq!(done(&guest, &format!("lsblk -rno NAME /dev/{native_node}")).lines().count(), 7);
 
     // Nobody there, and every wrong word.
     refused(&guest, &target_node, "", &["--yes-erase"]);

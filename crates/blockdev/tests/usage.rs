@@ -209,6 +209,49 @@ fn scst_devices_are_read_with_and_without_files() {
     assert_eq!(Export::read_all(&MemTree::new()).unwrap(), []);
 }
 
+/// A state of a real SCST, as it was recorded.
+fn recorded(name: &str) -> MemTree {
+    let text = esos_fixtures::text(&format!("scst/{name}.json")).unwrap();
+    let state: serde_json::Value = serde_json::from_str(&text).unwrap();
+    state["tree"].as_object().unwrap().iter().fold(MemTree::new(), |tree, (path, entry)| {
+        let text = |n: usize| entry[n].as_str().unwrap_or_default();
+        match text(0) {
+            "d" => tree.dir(path),
+            "l" => tree.link(path, text(1)),
+            _ => tree.file(path, text(2)),
+        }
+    })
+}
+
+#[test]
+fn what_a_real_scst_serves_is_in_use() {
+    let uses = |state: &str, name: &str, mounts: &str| {
+        let disk = "devices/pci0000:00/0000:00:05.0/host1/target1:0:0/1:0:0:1/block/sdd";
+        let tree = device(machine(), "devices/virtual/block/ram0", "1:0", 8192);
+        let tree = device(tree, disk, "8:48", 8192).link(&format!("{disk}/device"), "../../../1:0:0:1");
+        let exports = Export::read_all(&recorded(state)).unwrap();
+        let claims = Claims { exports, mounts: Mount::parse_all("m", mounts).unwrap(), ..Claims::default() };
+        let used = Inventory::read(&tree).unwrap().uses(name, &claims).unwrap();
+        used.iter().map(|u| (u.to_string(), u.remedy())).collect::<Vec<_>>()
+    };
+    let one = |text: &str, device: &str| (text.to_owned(), Some(format!("esos scst rm dev/{device}")));
+    assert_eq!(
+        uses("state-03-blockio", "ram0", ""),
+        [one("ram0 is handed out by SCST as `b1` (vdisk_blockio)", "b1")]
+    );
+    let files = "27 1 8:48 / /disks rw - xfs /dev/sdd rw\n";
+    assert!(
+        uses("state-50-after-full-config", "sdd", files)
+            .contains(&one("sdd holds /disks/d1, which SCST hands out as `disk1` (vdisk_fileio)", "disk1"))
+    );
+    // Passed through as a SCSI device, by its address alone.
+    assert_eq!(
+        uses("state-41-passthrough-assigned", "sdd", ""),
+        [one("sdd is handed out by SCST as `1:0:0:1` (dev_disk_perf)", "1:0:0:1")]
+    );
+    assert_eq!(uses("state-40-passthrough-loaded", "sdd", ""), [], "listed, but not handed out");
+}
+
 #[test]
 fn a_scsi_device_that_scst_only_lists_is_not_handed_out() {
     // As on a box where scst is loaded and nothing is configured.

@@ -79,6 +79,7 @@ pub struct Disk {
     pub(crate) keep: Keep,
     pub(crate) id: Option<String>,
     pub(crate) serial: Option<String>,
+    pub(crate) sector: Option<u32>,
     pub(crate) absent: bool,
 }
 
@@ -87,7 +88,7 @@ impl Disk {
     #[must_use]
     pub fn new(file: impl Into<PathBuf>, bus: Bus) -> Self {
         let keep = if bus == Bus::Cdrom { Keep::ReadOnly } else { Keep::Discard };
-        Self { file: file.into(), bus, keep, id: None, serial: None, absent: false }
+        Self { file: file.into(), bus, keep, id: None, serial: None, sector: None, absent: false }
     }
 
     /// What becomes of the guest's writes.
@@ -108,6 +109,14 @@ impl Disk {
     #[must_use]
     pub fn serial(mut self, serial: impl Into<String>) -> Self {
         self.serial = Some(serial.into());
+        self
+    }
+
+    /// Bytes of its sectors, logical and physical: 4096 for a disk of native 4K sectors; 512 by default. A disk at
+    /// the AHCI controller cannot have others.
+    #[must_use]
+    pub fn sector(mut self, bytes: u32) -> Self {
+        self.sector = Some(bytes);
         self
     }
 
@@ -175,10 +184,15 @@ impl Placed {
             "driver": driver, "id": self.id, "drive": self.node(), "bus": self.at, "serial": serial,
             "bootindex": self.boot_index,
         });
-        if let Some(fields) = device.as_object_mut()
-            && self.disk.bus == Bus::Usb
-        {
-            fields.insert("removable".to_owned(), true.into());
+        if let Some(fields) = device.as_object_mut() {
+            if self.disk.bus == Bus::Usb {
+                fields.insert("removable".to_owned(), true.into());
+            }
+            for (name, bytes) in
+                ["logical_block_size", "physical_block_size"].into_iter().zip([self.disk.sector; 2])
+            {
+                fields.extend(bytes.map(|bytes| (name.to_owned(), bytes.into())));
+            }
         }
         device
     }
@@ -208,5 +222,9 @@ mod tests {
         assert_eq!(node["backing"]["file"]["filename"], image.to_str().unwrap());
         assert_eq!(node["file"]["filename"], dir.path().join("stick.qcow2").to_str().unwrap());
         assert_eq!(placed.device()["drive"], node["node-name"]);
+        assert_eq!(placed.device().get("logical_block_size"), None);
+        let native = Placed { disk: placed.disk.clone().sector(4096), ..placed };
+        assert_eq!(native.device()["logical_block_size"], 4096);
+        assert_eq!(native.device()["physical_block_size"], 4096);
     }
 }
