@@ -108,19 +108,19 @@ fn init_scripts(root: &Prepared<'_>) -> Vec<InitScript> {
     let disabled = |name: &str| {
         root.packages().any(|(_, l)| l.postinst.contains(&format!("update-rc.d {name} defaults-disabled")))
     };
+    // Kernels and programs are among these files: what is no script is not looked into.
     for (path, bytes) in root.files() {
-        let text = String::from_utf8_lossy(bytes);
-        if let (Some(name), Some(header), true) =
-            (path.below("etc/init.d"), Header::parse(&text), root.tree().get(path.as_str()).is_some())
-        {
+        let Some(name) = path.below("etc/init.d") else { continue };
+        let header = Header::parse(&String::from_utf8_lossy(bytes));
+        if let Some(header) = header.filter(|_| root.tree().get(path.as_str()).is_some()) {
             let enabled = overlay::off(name).is_none() && !disabled(name);
             scripts
                 .insert(name.to_owned(), InitScript { name: name.to_owned(), header, enabled, own: false });
         }
     }
     for own in root.own_entries() {
-        let text = String::from_utf8_lossy(&own.bytes);
-        if let (Some(name), Some(header)) = (own.entry.path.below("etc/init.d"), Header::parse(&text)) {
+        let Some(name) = own.entry.path.below("etc/init.d") else { continue };
+        if let Some(header) = Header::parse(&String::from_utf8_lossy(&own.bytes)) {
             let enabled = overlay::off(name).is_none();
             scripts.insert(name.to_owned(), InitScript { name: name.to_owned(), header, enabled, own: true });
         }
