@@ -5,6 +5,7 @@
 //! the output directory as it was. The clock is only asked how long steps took and whether signed lists
 //! have expired; every time in an image is the source date ([`epoch`]).
 mod binary;
+mod boot_loader;
 mod debug_kernel;
 mod epoch;
 mod error;

@@ -34,6 +34,7 @@ mod filter;
 mod frame;
 mod listing;
 mod merge;
+mod own_frames;
 mod pack;
 mod replaces;
 mod source;
@@ -43,6 +44,7 @@ pub(crate) mod usrmerge;
 
 pub use build::{Options, Own, Prepared, RootBuilder, RootImage};
 pub use cache::{Cache, DirCache, Draft, MemCache, ReadSeek};
+pub(crate) use cache::{keep, recall};
 pub use decide::Attributes;
 pub use error::RootError;
 pub use filter::Filter;
@@ -51,5 +53,5 @@ pub use source::{Opener, PackageSource, Progress, Silent};
 pub use tree::{Node, Tree};
 pub use unpack::{UnpackError, read_root};
 
-/// Changes whenever the same package would give other frames or another listing.
-const FORMAT: &str = "3";
+/// Changes whenever the same package would give other frames.
+const FORMAT: &str = "4";

@@ -1,14 +1,13 @@
 //! The kernels of an image: their modules' facts, tables, and what the initramfs takes of them.
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
 use std::sync::{Mutex, PoisonError, mpsc};
 
 use sha2::{Digest, Sha256};
 
 use super::BuildError;
-use crate::deb::TreePath;
+use crate::deb::{TreePath, tar};
 use crate::kernel::{KernelFiles, Module, ModuleError, Selection, Tables, module_name};
-use crate::root::{Cache, Own, Prepared, RootError};
+use crate::root::{Cache, Own, Prepared, RootError, keep, recall};
 
 const MODULES: &str = "usr/lib/modules";
 const FIRMWARE: &str = "usr/lib/firmware";
@@ -66,12 +65,10 @@ impl Kernel {
         for (package, paths) in &owners {
             modules.extend(facts(root, cache, package, &dir, paths, threads)?);
         }
-        let mut own = self.own_files(root)?;
-        let mut text =
-            |name: &str| String::from_utf8_lossy(&own.remove(name).unwrap_or_default()).into_owned();
+        let text = |name: &str| String::from_utf8_lossy(self.own_file(root, name));
         let (order, builtin) = (text("modules.order"), text("modules.builtin"));
-        let modinfo = own.remove("modules.builtin.modinfo").unwrap_or_default();
-        let files = KernelFiles { order: &order, builtin: &builtin, builtin_modinfo: &modinfo };
+        let modinfo = self.own_file(root, "modules.builtin.modinfo");
+        let files = KernelFiles { order: &order, builtin: &builtin, builtin_modinfo: modinfo };
         Ok(Tables::new(modules, files)?)
     }
 
@@ -89,11 +86,13 @@ impl Kernel {
     pub(super) fn take(
         &self,
         root: &Prepared<'_>,
+        cache: &dyn Cache,
         tables: &Tables,
         chosen: &Selection,
     ) -> Result<Taken, BuildError> {
         let dir = format!("{MODULES}/{}", self.release);
-        let mut taken = Taken::default();
+        let builtin = String::from_utf8_lossy(self.own_file(root, "modules.builtin")).into_owned();
+        let mut taken = Taken { builtin, ..Taken::default() };
         let mut wanted: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         let mut want = |path: String| {
             if let Some(package) = root.tree().get(&path).and_then(|n| n.package.clone()) {
@@ -106,44 +105,62 @@ impl Kernel {
                 want(format!("{FIRMWARE}/{name}"));
             }
         }
-        want(format!("{dir}/modules.builtin"));
         for (package, paths) in wanted {
-            root.read_package(&package, |entry, content| {
-                let path = entry.path.as_str();
-                if !paths.contains(path) {
-                    return Ok(());
-                }
-                let mut bytes = Vec::new();
-                content.read_to_end(&mut bytes)?;
-                if let Some(name) = entry.path.below(FIRMWARE) {
+            for (path, bytes) in files(root, cache, &package, &paths)? {
+                if let Some(name) = path.below(FIRMWARE) {
                     taken.firmware.insert(name.to_owned(), bytes);
-                } else if path.ends_with("/modules.builtin") {
-                    taken.builtin = String::from_utf8_lossy(&bytes).into_owned();
-                } else if let Some(name) = entry.path.below(&dir) {
+                } else if let Some(name) = path.below(&dir) {
                     taken.modules.insert(name.to_owned(), bytes);
                 }
-                Ok(())
-            })?;
+            }
         }
         Ok(taken)
     }
 
-    /// `modules.order` and its kin of the kernel's own package.
-    fn own_files(&self, root: &Prepared<'_>) -> Result<BTreeMap<String, Vec<u8>>, BuildError> {
-        let dir = format!("{MODULES}/{}", self.release);
-        let mut files = BTreeMap::new();
-        root.read_package(&self.package, |entry, content| {
-            if let Some(name) =
-                entry.path.below(&dir).filter(|n| n.starts_with("modules.") && !n.contains('/'))
-            {
-                let mut bytes = Vec::new();
-                content.read_to_end(&mut bytes)?;
-                files.insert(name.to_owned(), bytes);
-            }
-            Ok(())
-        })?;
-        Ok(files)
+    /// `modules.order` and its kin, which come with the kernel's own package.
+    fn own_file<'r>(&self, root: &'r Prepared<'_>, name: &str) -> &'r [u8] {
+        let package = root.packages().find(|(source, _)| source.name == self.package);
+        let files = package.map(|(_, listing)| &listing.files);
+        let path = format!("{MODULES}/{}/{name}", self.release);
+        files.and_then(|files| files.get(path.as_str())).map_or(&[], Vec::as_slice)
     }
+}
+
+/// Files of a package, from the cache or by unpacking all of it.
+fn files(
+    root: &Prepared<'_>,
+    cache: &dyn Cache,
+    package: &str,
+    paths: &BTreeSet<String>,
+) -> Result<BTreeMap<TreePath, Vec<u8>>, RootError> {
+    let mut key = Sha256::new();
+    key.update(root.packed(package).unwrap_or_default());
+    for path in paths {
+        key.update([0]);
+        key.update(path);
+    }
+    let key = key.finalize().iter().map(|b| format!("{b:02x}")).collect::<String>() + ".files";
+    let broken = |source| RootError::Cache { package: package.to_owned(), source };
+    let known = recall(cache, &key).map_err(broken)?;
+    let known = known.and_then(|bytes| tar::read_all(package, bytes.as_slice()).ok());
+    if let Some(files) = known {
+        return Ok(files.into_iter().map(|(path, (_, bytes))| (path, bytes)).collect());
+    }
+    let (mut files, mut tar) = (BTreeMap::new(), Vec::new());
+    root.read_package(package, |entry, content| {
+        if paths.contains(entry.path.as_str()) {
+            let mut bytes = Vec::new();
+            content.read_to_end(&mut bytes)?;
+            tar.extend(tar::encode(entry));
+            tar.extend_from_slice(&bytes);
+            tar.resize(tar.len().next_multiple_of(512), 0);
+            files.insert(entry.path.clone(), bytes);
+        }
+        Ok(())
+    })?;
+    tar.extend(tar::END);
+    keep(cache, &key, &tar).map_err(broken)?;
+    Ok(files)
 }
 
 /// Facts of all modules of one package, from the cache or by reading every module.
@@ -167,26 +184,14 @@ fn facts(
     }
     let key = key.finalize().iter().map(|b| format!("{b:02x}")).collect::<String>() + ".facts";
     let broken = |source| RootError::Cache { package: package.to_owned(), source };
-    if let Some(object) = cache.open(&key).map_err(broken)? {
-        // The frame has a checksum: what was damaged does not decode, and is read anew.
-        let decoded = zstd::stream::read::Decoder::new(object).and_then(|mut zstd| {
-            let mut bytes = Vec::new();
-            zstd.read_to_end(&mut bytes).map(|_n| bytes)
-        });
-        if let Some(facts) = decoded.ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()) {
-            return Ok(facts);
-        }
+    let known = recall(cache, &key).map_err(broken)?;
+    if let Some(facts) = known.and_then(|bytes| serde_json::from_slice(&bytes).ok()) {
+        return Ok(facts);
     }
     let mut facts = read_modules(root, package, dir, threads)?;
     facts.sort_by(|a, b| a.path.cmp(&b.path));
     let bytes = serde_json::to_vec(&facts).map_err(|e| broken(e.into()))?;
-    let mut draft = cache.create().map_err(broken)?;
-    let packed = zstd::stream::write::Encoder::new(&mut draft, 1).and_then(|mut zstd| {
-        zstd.include_checksum(true)?;
-        std::io::Write::write_all(&mut zstd, &bytes)?;
-        zstd.finish().map(drop)
-    });
-    packed.and_then(|()| draft.commit(&key)).map_err(broken)?;
+    keep(cache, &key, &bytes).map_err(broken)?;
     Ok(facts)
 }
 

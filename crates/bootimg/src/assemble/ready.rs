@@ -30,8 +30,8 @@ pub(super) fn with_tables(
 }
 
 impl Ready {
-    pub(super) fn take(&mut self, prepared: &Prepared<'_>) -> Result<(), BuildError> {
-        self.taken = self.kernel.take(prepared, &self.tables, &self.chosen)?;
+    pub(super) fn take(&mut self, prepared: &Prepared<'_>, cache: &dyn Cache) -> Result<(), BuildError> {
+        self.taken = self.kernel.take(prepared, cache, &self.tables, &self.chosen)?;
         Ok(())
     }
 

@@ -6,19 +6,20 @@ use std::path::{Path, PathBuf};
 
 use esos_exec::Runner;
 use esos_fetch::{Fetch, Sha256, Store};
-use esos_hostfs::{Clock, Files, HostFiles, Stream};
+use esos_hostfs::{Clock, Files, Stream};
 use esos_layout::slot;
 
+use super::boot_loader::boot_loader;
 use super::kernels::{self, Kernel};
 use super::output::{Hashed, Output, rewind};
 use super::papers::{Papers, sums};
 use super::ready::{Ready, with_tables};
 use super::root_files::{self, AddFile};
-use super::{Binary, BuildError, SizeRow, Step, StepTime, Wanted, Watch, debug_kernel, packages, tools};
+use super::{Binary, BuildError, SizeRow, Step, StepTime, Wanted, Watch, debug_kernel, packages};
 use crate::archive::{self, Chosen, Planned};
 use crate::disk::Seed;
 use crate::disk::description::Signer;
-use crate::disk::grub::{BootLoader, Core, Linker, Menu};
+use crate::disk::grub::{BootLoader, Core, Menu};
 use crate::disk::image::{self, Layout, Parts, Summary, compose};
 use crate::disk::iso;
 use crate::disk::slot::{SlotFile, SlotParts};
@@ -157,6 +158,33 @@ impl Timed<'_> {
     }
 }
 
+impl Timed<'_> {
+    /// A short step on this thread beside a long one on another, of which people see how far it is.
+    fn beside<S, L: Send>(
+        &mut self,
+        short: (Step, impl FnOnce() -> Result<S, BuildError>),
+        long: (Step, impl FnOnce() -> Result<L, BuildError> + Send),
+    ) -> Result<(S, L), BuildError> {
+        self.watch.begin(long.0);
+        let start = self.clock.monotonic();
+        let since = |clock: &dyn Clock| clock.monotonic().saturating_sub(start);
+        let ((short_done, short_took), long_done) = std::thread::scope(|scope| {
+            let other = scope.spawn(long.1);
+            let done = (short.1(), since(self.clock));
+            // A panic there is one here.
+            (done, other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        });
+        let both = (short_done?, long_done?);
+        for time in
+            [StepTime { step: long.0, took: since(self.clock) }, StepTime { step: short.0, took: short_took }]
+        {
+            self.watch.end(time);
+            self.times.push(time);
+        }
+        Ok(both)
+    }
+}
+
 /// Builds an image.
 ///
 /// # Errors
@@ -173,19 +201,15 @@ pub fn build(build: &Build<'_>, doors: &Doors<'_>, watch: &dyn Watch) -> Result<
     planned.notices.iter().for_each(|notice| watch.note(&notice.to_string()));
     let (epoch, time) = source_date(build, &planned)?;
     let mut output = Output::new(build.out)?;
-    let (boot, signed) = timed.step(Step::BootLoader, || {
-        let mut boot = link(&planned, doors, &output)?;
-        let signed = if build.secure_boot { signed(&output, &mut boot)? } else { Vec::new() };
-        Ok((boot, signed))
-    })?;
-
     let modules = if planned.lock.dkms.is_empty() {
         None
     } else {
         Some(timed.step(Step::Dkms, || modules(build, &planned, doors, &output, watch))?)
     };
-    let mut prepared =
-        timed.step(Step::Frames, || prepare(build, &planned, modules, epoch, doors.frames, watch))?;
+    let ((boot, signed), mut prepared) = timed.beside(
+        (Step::BootLoader, || boot_loader(build, &planned, doors, &output)),
+        (Step::Frames, || prepare(build, &planned, modules, epoch, doors.frames, watch)),
+    )?;
     let in_root = |p: &&Chosen| packages::is_root(&planned.lock, &p.name);
     let libc = planned.packages.iter().filter(in_root).find(|p| p.name == "libc6");
     let glibc = libc.and_then(|p| super::glibc_of_package(&p.version.to_string()));
@@ -210,7 +234,7 @@ pub fn build(build: &Build<'_>, doors: &Doors<'_>, watch: &dyn Watch) -> Result<
             .collect::<Result<Vec<_>, _>>()
     })?;
     for kernel in &mut kernels {
-        kernel.take(&prepared)?;
+        kernel.take(&prepared, doors.frames)?;
         kernels::absent_note(&kernel.kernel.release, &kernel.chosen).iter().for_each(|note| watch.note(note));
     }
 
@@ -276,21 +300,6 @@ fn source_date(build: &Build<'_>, planned: &Planned) -> Result<(i64, u32), Build
     Ok((epoch, u32::try_from(epoch).map_err(|_e| BuildError::Epoch { epoch })?))
 }
 
-/// GRUB, linked out of the tools' packages.
-fn link(planned: &Planned, doors: &Doors<'_>, output: &Output) -> Result<BootLoader, BuildError> {
-    let (tree, scratch) = (output.scratch("tools"), output.scratch("grub"));
-    let host = HostFiles::new("/");
-    for dir in [&tree, &scratch] {
-        host.make_dir(&dir.to_string_lossy())?;
-    }
-    for package in planned.packages.iter().filter(|p| planned.lock.tools.contains(&p.name)) {
-        tools::unpack(&package.name, &package.deb, &tree)?;
-    }
-    let (tree, scratch) = (tree.to_string_lossy(), scratch.to_string_lossy());
-    let linker = Linker { runner: doors.runner, files: &host, tools: &tree, scratch: &scratch };
-    Ok(linker.link()?)
-}
-
 /// The modules of `dkms` packages, as a package.
 fn modules(
     build: &Build<'_>,
@@ -311,14 +320,6 @@ fn modules(
         watch.note("kernel modules of dkms packages were built before, and kept");
     }
     Ok(package)
-}
-
-/// Debian's shim in the place of our core, and the files that it and the firmware look for beside it.
-fn signed(output: &Output, boot: &mut BootLoader) -> Result<Vec<(String, Vec<u8>)>, BuildError> {
-    let files = HostFiles::new(output.scratch("tools"));
-    let (shim, beside) = SIGNED_FILES;
-    boot.efi = files.read(&format!("/{shim}"))?;
-    beside.iter().map(|(to, from)| Ok(((*to).to_owned(), files.read(&format!("/{from}"))?))).collect()
 }
 
 fn source(name: String, version: String, sha256: Sha256, size: u64, deb: PathBuf) -> PackageSource {

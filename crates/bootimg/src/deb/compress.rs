@@ -11,14 +11,16 @@ pub(crate) enum Decoder<R: Read> {
 }
 
 impl<R: Read> Decoder<R> {
-    /// `suffix` is what follows `.tar`; `memory` bounds the decoder's window in bytes.
-    pub(crate) fn new(suffix: &str, reader: R, memory: u64) -> Result<Self, Fault> {
+    /// `suffix` is what follows `.tar`; `memory` bounds the decoder's window in bytes. Without `checks` an xz stream's own
+    /// checksums are passed over.
+    pub(crate) fn new(suffix: &str, reader: R, memory: u64, checks: bool) -> Result<Self, Fault> {
         match suffix {
             "" => Ok(Self::Plain(reader)),
             ".xz" => {
-                let stream =
-                    liblzma::stream::Stream::new_stream_decoder(memory, liblzma::stream::CONCATENATED)
-                        .map_err(|e| Fault::Damaged(e.into()))?;
+                let ignored = if checks { 0 } else { liblzma::stream::IGNORE_CHECK };
+                let flags = liblzma::stream::CONCATENATED | ignored;
+                let stream = liblzma::stream::Stream::new_stream_decoder(memory, flags)
+                    .map_err(|e| Fault::Damaged(e.into()))?;
                 Ok(Self::Xz(Box::new(liblzma::read::XzDecoder::new_stream(reader, stream))))
             }
             ".zst" => {

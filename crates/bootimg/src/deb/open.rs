@@ -32,6 +32,7 @@ pub struct Deb<R> {
     ar: Ar<R>,
     limits: Limits,
     control: Control,
+    checks: bool,
 }
 
 impl<R: Read> Deb<R> {
@@ -53,10 +54,16 @@ impl<R: Read> Deb<R> {
         }
         let (name, suffix) = find(&mut ar, "control.tar").map_err(at_ar)?;
         let at = |fault: Fault| fault.at(origin, name.as_str());
-        let decoder = Decoder::new(&suffix, ar, limits.decoder).map_err(at)?;
+        let decoder = Decoder::new(&suffix, ar, limits.decoder, true).map_err(at)?;
         let mut tar = Reader::new(origin, &name, decoder, limits.entries, limits.control);
         let control = Control::read(&mut tar)?;
-        Ok(Self { origin: origin.to_owned(), ar: tar.into_inner().into_inner(), limits, control })
+        Ok(Self {
+            origin: origin.to_owned(),
+            ar: tar.into_inner().into_inner(),
+            limits,
+            control,
+            checks: true,
+        })
     }
 
     /// What the package says of itself.
@@ -65,13 +72,21 @@ impl<R: Read> Deb<R> {
         &self.control
     }
 
+    /// Passes over the checksums inside its compressed files: for who hashes the whole package, and throws away what
+    /// came of it where the hash is another one.
+    #[must_use]
+    pub(crate) fn hashed_elsewhere(mut self) -> Self {
+        self.checks = false;
+        self
+    }
+
     /// Its files.
     ///
     /// # Errors
     /// [`DebError`] if there is no `data.tar` in a known compression.
     pub fn entries(mut self) -> Result<Entries<R>, DebError> {
         let (name, suffix) = find(&mut self.ar, "data.tar").map_err(|f| f.at(&self.origin, "ar"))?;
-        let decoder = Decoder::new(&suffix, self.ar, self.limits.decoder)
+        let decoder = Decoder::new(&suffix, self.ar, self.limits.decoder, self.checks)
             .map_err(|fault| fault.at(&self.origin, name.as_str()))?;
         let tar = Reader::new(&self.origin, &name, decoder, self.limits.entries, self.limits.data);
         Ok(Entries { tar, origin: self.origin })

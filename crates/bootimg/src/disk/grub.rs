@@ -11,4 +11,5 @@ mod link;
 pub use bios::{BiosError, embed, mbr_code};
 pub(crate) use config::SIGNED_ENTRY;
 pub use config::{Core, Menu};
+pub(crate) use link::recipe;
 pub use link::{BootLoader, LinkError, Linker};

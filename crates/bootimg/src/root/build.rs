@@ -6,7 +6,7 @@ use super::listing::Listing;
 use super::merge::{Merged, Part, close, merge};
 use super::pack::{Packed, Packer, copy_frames};
 use super::tree::{Node, Tree};
-use super::{Attributes, Filter, PackageSource, Progress, RootError};
+use super::{Attributes, Filter, PackageSource, Progress, RootError, own_frames};
 use crate::deb::{Entry, Kind, Limits, TreePath, tar};
 use crate::overlay;
 use esos_layout::frames::{Frame, Index};
@@ -323,6 +323,12 @@ impl Prepared<'_> {
         self.options.epoch
     }
 
+    /// A text that differs where the packed frames of a package would.
+    pub(crate) fn packed(&self, name: &str) -> Option<&str> {
+        let found = self.packages.iter().zip(&self.parts).find(|(source, _)| source.name == name);
+        found.map(|(_, (_, packed))| packed.key.as_str())
+    }
+
     /// Reads what of a package is in the root, entry by entry, out of its packed frames.
     ///
     /// # Errors
@@ -363,30 +369,33 @@ impl Prepared<'_> {
     pub fn write(mut self, out: &mut dyn Write) -> Result<RootImage, RootError> {
         let declared = super::declare::declare(&self)?;
         self.notes.extend(declared.notes);
-        for item in declared.own {
-            if !self.own.iter().any(|o| o.entry.path == item.entry.path) {
-                self.own.push(item);
-            }
-        }
+        let mut there: BTreeSet<TreePath> = self.own.iter().map(|o| o.entry.path.clone()).collect();
+        self.own.extend(declared.own.into_iter().filter(|o| there.insert(o.entry.path.clone())));
         self.own.sort_by(|a, b| a.entry.path.cmp(&b.entry.path));
         self.place_own()?;
         close(&mut self.tree, &self.rules, self.options.epoch)?;
         let mut index = Index::default();
         let mut sink = out;
         {
-            let mut frame = FrameWriter::new(&mut sink, self.options.level).map_err(RootError::Write)?;
+            let mut frame = FrameWriter::new(&mut sink, self.options.level);
             for (_, node) in self.tree.iter().filter(|(_, n)| n.entry.kind.is_dir()) {
                 frame.entry(&node.entry, &mut io::empty()).map_err(RootError::Write)?;
             }
             index.frames.push(frame.finish("<directories>").map_err(RootError::Write)?.1);
         }
-        self.write_packages(&mut sink, &mut index)?;
-        let mut frame = FrameWriter::new(&mut sink, self.options.level).map_err(RootError::Write)?;
-        for own in self.own.iter().filter(|o| !o.entry.kind.is_dir()) {
-            frame.entry(&own.entry, &mut &*own.bytes).map_err(RootError::Write)?;
-        }
-        index.frames.push(frame.finish("<esos>").map_err(RootError::Write)?.1);
-        let mut frame = FrameWriter::new(&mut sink, self.options.level).map_err(RootError::Write)?;
+        let (own, level, cache) = (std::mem::take(&mut self.own), self.options.level, self.cache);
+        let (packages, own) = std::thread::scope(|scope| {
+            let own = scope.spawn(|| own_frames::pack(&own, level, cache));
+            let packages = self.write_packages(&mut sink, &mut index);
+            // A panic there is one here.
+            (packages, own.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        });
+        packages?;
+        let (bytes, frames) =
+            own.map_err(|source| RootError::Cache { package: "ESOS".to_owned(), source })?;
+        sink.write_all(&bytes).map_err(RootError::Write)?;
+        index.frames.extend(frames);
+        let mut frame = FrameWriter::new(&mut sink, self.options.level);
         frame.raw(&tar::END).map_err(RootError::Write)?;
         index.frames.push(frame.finish("<end>").map_err(RootError::Write)?.1);
         sink.flush().map_err(RootError::Write)?;

@@ -15,7 +15,11 @@ const CAPTURED: &[&str] = &[
     "usr/share/ca-certificates/*.crt",
     "usr/lib/sysusers.d/*.conf",
     "usr/lib/tmpfiles.d/*.conf",
+    "usr/lib/modules/*/modules.*",
 ];
+
+/// Changes whenever the same package would give another listing.
+pub(crate) const FORMAT: &str = "4";
 
 /// Largest file that is captured, in bytes: a kernel has some 10 MiB.
 pub(crate) const CAPTURE_LIMIT: u64 = 64 << 20;

@@ -55,7 +55,7 @@ impl Packer<'_> {
     /// The listing and, if nothing else happens, the frames of a package: from the cache, or by reading
     /// the package once.
     pub(crate) fn first(&self, source: &PackageSource) -> Result<(Listing, Packed), RootError> {
-        let list_key = format!("{}-{}.list", hex(&source.sha256), super::FORMAT);
+        let list_key = format!("{}-{}.list", hex(&source.sha256), super::listing::FORMAT);
         let known = self.cache.open(&list_key).map_err(|e| cache_error(source, e))?;
         if let Some(listing) = known.and_then(|mut object| Listing::read(&mut object)) {
             let decisions = self.rules.guess(&listing);
@@ -110,11 +110,7 @@ impl Packer<'_> {
         index: Index,
     ) -> Result<Packed, RootError> {
         let key = self.key(source, listing, decisions);
-        let text = index.to_string();
-        let length = u64::try_from(text.len()).unwrap_or(0);
-        draft
-            .write_all(text.as_bytes())
-            .and_then(|()| draft.write_all(&length.to_le_bytes()))
+        write_index(&mut draft, &index)
             .and_then(|()| draft.commit(&key))
             .map_err(|e| cache_error(source, e))?;
         Ok(Packed { key, index, cached: false })
@@ -131,7 +127,7 @@ impl Packer<'_> {
         let opened =
             (source.open)().map_err(|e| RootError::Open { package: source.name.clone(), source: e })?;
         let reader = HashRead { inner: opened, hash: Sha256::new() };
-        let deb = Deb::open(&source.name, reader, self.limits)?;
+        let deb = Deb::open(&source.name, reader, self.limits)?.hashed_elsewhere();
         let mut listing = Listing::new(deb.control());
         let mut entries = deb.entries()?;
         let draft = self.cache.create().map_err(|e| cache_error(source, e))?;
@@ -310,9 +306,9 @@ impl<'a> Out<'a> {
         self.state = match std::mem::replace(&mut self.state, State::Abandoned) {
             State::In(frame) if frame.unpacked >= SPLIT => {
                 let draft = self.close(*frame)?;
-                State::In(Box::new(FrameWriter::new(draft, self.packer.level)?))
+                State::In(Box::new(FrameWriter::new(draft, self.packer.level)))
             }
-            State::Between(draft) => State::In(Box::new(FrameWriter::new(draft, self.packer.level)?)),
+            State::Between(draft) => State::In(Box::new(FrameWriter::new(draft, self.packer.level))),
             other => other,
         };
         Ok(())
@@ -343,8 +339,16 @@ fn cache_error(source: &PackageSource, error: io::Error) -> RootError {
     RootError::Cache { package: source.name.clone(), source: error }
 }
 
+/// Ends an object, whose frames are written, with their index.
+pub(super) fn write_index(object: &mut dyn Write, index: &Index) -> io::Result<()> {
+    let text = index.to_string();
+    let length = u64::try_from(text.len()).unwrap_or(0);
+    object.write_all(text.as_bytes())?;
+    object.write_all(&length.to_le_bytes())
+}
+
 /// The index at the end of an object; `None` where it cannot be one.
-fn read_index(object: &mut dyn ReadSeek) -> io::Result<Option<Index>> {
+pub(super) fn read_index(object: &mut dyn ReadSeek) -> io::Result<Option<Index>> {
     let size = object.seek(SeekFrom::End(0))?;
     let Some(at) = size.checked_sub(8) else { return Ok(None) };
     object.seek(SeekFrom::Start(at))?;

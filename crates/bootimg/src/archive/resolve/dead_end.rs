@@ -1,6 +1,6 @@
 //! Why something cannot be had, in words.
 use std::fmt;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// A package and what it needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub enum Refusal {
         chain: Vec<Link>,
     },
     /// It needs something that cannot be had then.
-    Leads(Rc<DeadEnd>),
+    Leads(Arc<DeadEnd>),
 }
 
 /// How deep an explanation may get, how many candidates of one need it shows, and how many lines it has.

@@ -5,6 +5,7 @@ use super::super::version::compare;
 use super::{Base, Because, DeadEnd, Link, Refusal, ResolveError, Selected, Wish};
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// A place in the order of choices.
 type Level = usize;
@@ -366,7 +367,7 @@ impl<'u, 't> Search<'u, 't> {
             if !blame.remove(&level) {
                 continue;
             }
-            choice.refusals.push((self.name(choice.package), Refusal::Leads(Rc::new(end.clone()))));
+            choice.refusals.push((self.name(choice.package), Refusal::Leads(Arc::new(end.clone()))));
             choice.blame.append(&mut blame);
             if let Some(next) = choice.rest.pop() {
                 self.count = self.count.saturating_add(1);

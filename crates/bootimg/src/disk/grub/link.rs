@@ -100,6 +100,12 @@ const MODULES: &[&str] = &[
 const BIOS_MODULES: &[&str] = &["biosdisk", "vga", "vbe", "video", "video_fb"];
 const EFI_MODULES: &[&str] = &["efi_gop", "efi_uga", "all_video", "video", "video_fb"];
 
+/// Everything in [`Linker::link`] but the packages that the cores depend on, as a text that differs where they would.
+pub(crate) fn recipe() -> String {
+    // The number stands for what this file does with them.
+    format!("1 {} {EMBEDDED:?} {MODULES:?} {BIOS_MODULES:?} {EFI_MODULES:?}", number::BOOT)
+}
+
 impl<R: Runner + ?Sized, F: Files + ?Sized> Linker<'_, R, F> {
     /// Links both cores.
     ///
