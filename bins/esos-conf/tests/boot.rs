@@ -5,11 +5,14 @@
 mod common;
 
 use common::{Case, code};
+use esos_alert::{Desk, Origin, Settings};
+use esos_hostfs::{Clock, HostClock, HostFiles};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 /// What the hook of the boot calls.
 const BOOT: [&str; 3] = ["restore", "--boot", "--yes"];
@@ -71,12 +74,31 @@ fn console(case: &Case, root: &str, words: &[&str]) -> (i32, String) {
     (output.status.code().unwrap(), String::from_utf8(text).unwrap())
 }
 
-/// A boot: its exit code, what the console shows, the section, and the one report.
+/// What the daemon makes of them, as at its first look after the boot and an hour later.
+fn mails(case: &Case, root: &str) -> Vec<String> {
+    let files = HostFiles::new(case.path(root));
+    let settings = Settings::parse("mail.toml", "to = [\"admin@example.org\"]").unwrap();
+    let now = HostClock.now();
+    let mut texts = Vec::new();
+    for later in [0, 60, 3600] {
+        let mut desk = Desk::open(&files, Origin::new("esos1"), settings.clone()).unwrap();
+        let mails = desk.work(now + Duration::from_secs(later)).unwrap();
+        texts.extend(
+            mails.iter().map(|mail| {
+                String::from_utf8(mail.message()).unwrap().replace("=\r\n", "").replace("=\n", "")
+            }),
+        );
+    }
+    texts
+}
+
+/// A boot: its exit code, what the console shows, the section, the one report, and the one mail.
 struct Told {
     exit: i32,
     console: String,
     section: Value,
     report: Value,
+    mail: String,
 }
 
 impl Told {
@@ -92,13 +114,15 @@ impl Told {
         assert_eq!(reports.len(), 1, "one mail: {reports:#?}");
         let (section, report) = (section["data"].clone(), reports.remove(0));
         assert!(!console.contains("panicked"), "{console}");
-        Self { exit, console, section, report }
+        let mut mails = mails(case, root);
+        assert_eq!(mails.len(), usize::from(report["kind"] != "cleared"), "{mails:#?}");
+        Self { exit, console, section, report, mail: mails.pop().unwrap_or_default() }
     }
 
     /// All three have each of these words.
     fn says(&self, words: &[&str]) {
         for word in words {
-            for text in [&self.console, &self.section.to_string(), &self.report.to_string()] {
+            for text in [&self.console, &self.section.to_string(), &self.mail] {
                 assert!(text.contains(word), "`{word}` in {text}");
             }
         }
@@ -175,7 +199,7 @@ fn what_is_different_is_listed() {
     let told = Told::of(&case, "b");
     assert_eq!(told.exit, 0);
     told.says(&["@2 of 20", "@3 of 20", "different in it: ", "+ /etc/newest", "~ /etc/motd."]);
-    for text in [&told.console, &told.report.to_string()] {
+    for text in [&told.console, &told.mail] {
         assert!(text.contains("- /etc/ssh/key"), "{text}");
     }
     let (_, json, _) = case.run("b", &["status"]);
@@ -186,10 +210,10 @@ fn what_is_different_is_listed() {
     image(&case, "c", "5.0.0");
     let (exit, text) = console(&case, "c", &BOOT);
     assert!(exit == 0 && text.contains("restored @4"), "{text}");
-    // The report of before is in the generation; after it comes the one that says what is so now.
-    let reports = reports(&case, "c");
-    assert_eq!((reports.len(), reports[1]["id"].as_str()), (2, Some("conf/restore")), "{reports:#?}");
-    assert_eq!(reports[1]["kind"], "cleared", "what was damaged was written anew: {reports:#?}");
+    // The book of before is in the generation: one mail says that it is over, and what was damaged is not told again.
+    let mails = mails(&case, "c");
+    assert!(mails.len() == 1 && mails[0].contains("the configuration is that of @2"), "{mails:#?}");
+    assert!(mails[0].contains("CLEARED") || mails[0].to_lowercase().contains("cleared"), "{mails:#?}");
 }
 
 #[test]
@@ -218,7 +242,8 @@ fn an_empty_store_and_one_that_is_not_there() {
     assert_eq!(fs::read_to_string(case.path("v2/etc/of-5.1")).unwrap(), "new default\n");
     assert_eq!(fs::read_to_string(case.path("v2/etc/newest")).unwrap(), "of the newest\n");
     let reports = reports(&case, "v2");
-    assert_eq!((reports.len(), &reports[1]["kind"]), (2, &"cleared".into()), "{reports:#?}");
+    assert_eq!((reports.len(), &reports[0]["kind"]), (1, &"cleared".into()), "{reports:#?}");
+    assert_eq!(mails(&case, "v2").len(), 1, "it is over");
 }
 
 #[test]
