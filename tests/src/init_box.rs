@@ -33,7 +33,8 @@ pub const ROOT_INIT: &str = "#!/bin/busybox sh
 /bin/busybox poweroff -f
 ";
 
-const MODULES: [&str; 12] = [
+const MODULES: [&str; 13] = [
+    "loop",
     "squashfs",
     "crc32c_generic",
     "i6300esb",
@@ -113,7 +114,7 @@ impl Slot {
         let selection = Selection {
             modules: files.iter().map(|(name, _)| name.clone()).collect(),
             // What ext4 asks for by an alias must come by itself.
-            load: ["squashfs", "sd_mod", "ext4"].map(str::to_owned).to_vec(),
+            load: ["squashfs", "sd_mod", "ext4", "loop"].map(str::to_owned).to_vec(),
             absent: Vec::new(),
         };
         let modules: BTreeMap<_, _> =

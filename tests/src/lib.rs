@@ -19,6 +19,7 @@ pub mod fencing;
 pub mod ha;
 pub mod image;
 pub mod init_box;
+pub mod keeper;
 pub mod kernel;
 mod level;
 pub mod many_slots;

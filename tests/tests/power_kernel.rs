@@ -1,7 +1,7 @@
 //! The power goes below the real kernel's ext4: what a sync and a retention run write is recorded by QEMU's
 //! `blklogwrites` under a loop device; each prefix of it, and random subsets of what lies between two flushes, becomes a
 //! stick again, is mounted by the kernel, and read by `esos-conf`.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test fails by panicking")]
 use esos_bootimg::disk::ext4::Ext4Image;
 use esos_tests::{Level, allowed, image, skip};
 use serde_json::Value;
@@ -172,9 +172,56 @@ impl Random {
     }
 }
 
+/// How a store is changed while it is recorded.
+#[derive(Clone, Copy)]
+enum How {
+    /// By syncs of the box, and prunings.
+    Sync,
+    /// As a mirror of a store that lies elsewhere.
+    Mirror,
+}
+
+/// One step on the mounted store: the generation that is said to be on it then; none where nothing new is said.
+fn step(case: &Case, store: &Path, how: How, n: u64) -> Option<u64> {
+    let changed = || {
+        case.change(1000 + n);
+        case.dir.join("first")
+    };
+    let number = |done: &Value| done["data"]["generation"].as_u64().unwrap();
+    match how {
+        How::Sync if n % 4 == 3 => {
+            let pruned = case.conf(store, &["prune"]);
+            println!("{} dropped", pruned["data"]["dropped"].as_array().unwrap().len());
+            None
+        }
+        How::Sync => {
+            changed();
+            Some(number(&case.conf(store, &["sync"])))
+        }
+        How::Mirror => {
+            let first = changed();
+            let made = number(&case.conf(&first, &["sync"]));
+            if n % 4 == 3 {
+                case.conf(&first, &["prune"]);
+            }
+            let done = case.conf(&first, &["mirror", text(store)]);
+            assert!(!done["data"]["copied"].as_array().unwrap().is_empty(), "{done}");
+            Some(made)
+        }
+    }
+}
+
 #[test]
 fn below_ext4_a_sync_is_whole_or_was_not() {
-    let test = "below_ext4_a_sync_is_whole_or_was_not";
+    replay("below_ext4_a_sync_is_whole_or_was_not", How::Sync);
+}
+
+#[test]
+fn below_ext4_a_mirror_has_the_last_generation_or_the_next() {
+    replay("below_ext4_a_mirror_has_the_last_generation_or_the_next", How::Mirror);
+}
+
+fn replay(test: &str, how: How) {
     if !allowed(test, Level::All) {
         return;
     }
@@ -183,10 +230,11 @@ fn below_ext4_a_sync_is_whole_or_was_not() {
         Ok(_) => return skip(test, "needs qemu-storage-daemon and /dev/fuse"),
         Err(why) => return skip(test, &why),
     };
+    let _turn = image::turn();
     let steps: u64 = std::env::var("ESOS_CUTS").ok().and_then(|n| n.parse().ok()).unwrap_or(12);
     let temp = tempfile::tempdir_in("/dev/shm").unwrap();
     let case = Case { dir: temp.path().to_owned(), conf };
-    for name in ["root/etc", "left", "store"] {
+    for name in ["root/etc", "left", "store", "first"] {
         fs::create_dir_all(case.dir.join(name)).unwrap();
     }
     let [disk, log, export, store] = ["disk.img", "log.img", "export", "store"].map(|n| case.dir.join(n));
@@ -209,7 +257,12 @@ fn below_ext4_a_sync_is_whole_or_was_not() {
         Ok(mounted) => {
             for n in 0..55 {
                 case.change(n);
-                newest = case.conf(mounted.dir, &["sync"])["data"]["generation"].as_u64().unwrap();
+                let place =
+                    if let How::Mirror = how { case.dir.join("first") } else { mounted.dir.to_owned() };
+                newest = case.conf(&place, &["sync"])["data"]["generation"].as_u64().unwrap();
+            }
+            if let How::Mirror = how {
+                case.conf(&case.dir.join("first"), &["mirror", text(mounted.dir)]);
             }
         }
     }
@@ -228,14 +281,9 @@ fn below_ext4_a_sync_is_whole_or_was_not() {
             Err(why) => return skip(test, &why),
         };
         for n in 0..steps {
-            if n % 4 == 3 {
-                let pruned = case.conf(mounted.dir, &["prune"]);
-                println!("{} dropped", pruned["data"]["dropped"].as_array().unwrap().len());
-                continue;
+            if let Some(id) = step(&case, mounted.dir, how, n) {
+                said.insert(entries(&log), id);
             }
-            case.change(1000 + n);
-            newest = case.conf(mounted.dir, &["sync"])["data"]["generation"].as_u64().unwrap();
-            said.insert(entries(&log), newest);
         }
     }
     drop(recorder);

@@ -3,7 +3,7 @@
 use esos_initramfs::BootReport;
 use esos_layout::{Slot as Name, run};
 use esos_tests::init_box::{self, Content, END, ROOT_INIT, Slot};
-use esos_tests::{Level, allowed, kernel, skip};
+use esos_tests::{Level, allowed, image, kernel, skip};
 use esos_units::Bytes;
 use esos_vm::{Bus, Disk, Keep, Machine, Mark};
 use std::time::Duration;
@@ -111,5 +111,65 @@ fn with_esos_persist_the_root_is_unpacked_onto_the_stick_once() {
         let report = report(&text);
         assert_eq!((report.mode.as_str(), report.root.unwrap().kind.as_str()), ("persist", "overlay"));
         guest.wait_end(LIMIT).unwrap();
+    }
+}
+
+/// Counts for ever, and says each number once it is on the stick.
+const COUNTING_INIT: &str = r#"#!/bin/busybox sh
+/bin/busybox --install -s /bin
+export PATH=/bin:/sbin:/usr/sbin
+n=$(cat /etc/counter 2>/dev/null || echo 0)
+esos-image mark-good --within 20
+echo "PERSIST-UP $(grep -c 'overlay / overlay' /proc/self/mounts) counter $n,"
+while :; do
+  n=$((n+1)); echo $n >/etc/counter.tmp; sync; mv /etc/counter.tmp /etc/counter; sync
+  echo "AT $n,"
+done
+"#;
+
+/// The number after the last of these words.
+fn last(text: &str, word: &str) -> Option<u64> {
+    text.rsplit(word).next().filter(|_| text.contains(word))?.split(',').next()?.trim().parse().ok()
+}
+
+#[test]
+fn with_esos_persist_the_power_may_go_at_any_time() {
+    let test = "with_esos_persist_the_power_may_go_at_any_time";
+    if !allowed(test, Level::All) {
+        return;
+    }
+    let found = kernel::find().and_then(|kernel| Ok((kernel, image::release("esos-image")?)));
+    let (kernel, tool) = match found {
+        Ok(found) => found,
+        Err(why) => return skip(test, &why),
+    };
+    let programs = vec![("usr/sbin/esos-image".to_owned(), tool)];
+    let content = Content { version: "1.0", init: COUNTING_INIT, programs, args: "esos_persist" };
+    let slot = Slot::with(&kernel, &content).unwrap();
+    let dir = tempfile::tempdir_in("/var/tmp").unwrap();
+    let stick = dir.path().join("esos.img");
+    if let Err(why) = init_box::write(&stick, &slot, None, "counting") {
+        return skip(test, &why.to_string());
+    }
+    let _turn = image::turn();
+    let mut said = 0;
+    // Twice while the root is unpacked onto the stick, then while it is written to.
+    for (round, pause) in [2500u64, 5000, 0, 0, 0, 0, 0].into_iter().enumerate() {
+        let disk = Disk::new(&stick, Bus::Usb).id("stick").keep(Keep::Write);
+        let guest = Machine::new("counting").memory(Bytes::mib(1024)).disk(disk).start().unwrap();
+        if pause > 0 {
+            guest.console().wait_for(Mark::default(), "esos.attempt=", LIMIT).unwrap();
+            std::thread::sleep(Duration::from_millis(pause));
+            guest.cut_power();
+            continue;
+        }
+        guest.console().wait_for(Mark::default(), "PERSIST-UP 1 counter", LIMIT).unwrap();
+        guest.console().wait_for(Mark::default(), "AT ", LIMIT).unwrap();
+        std::thread::sleep(Duration::from_millis(700 * round as u64));
+        let text = guest.console().text();
+        let counter = last(&text, " counter ").unwrap();
+        assert!(counter >= said, "round {round}: {counter} where {said} was on the stick");
+        said = last(&guest.console().text(), "AT ").unwrap_or(counter).max(counter);
+        guest.cut_power();
     }
 }

@@ -158,8 +158,9 @@ fn restore(
     for failed in &applied.failed {
         ui.warn(format!("not restored: {}: {}", failed.path, failed.why));
     }
-    for passed in &restored.passed {
-        ui.warn(tell::why(passed));
+    // People read it below, with what is different.
+    if ui.global().json {
+        restored.passed.iter().for_each(|passed| ui.warn(tell::why(passed)));
     }
     for damage in tell::history(&restored) {
         ui.warn(format!("damaged: {damage}"));
