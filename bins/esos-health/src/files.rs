@@ -1,10 +1,13 @@
 //! Facts out of files.
 use crate::programs;
-use esos_health::{Fact, Facts, FileSystem, Sensor};
-use esos_hostfs::{Files, HostFiles, Mount};
+use esos_alert::Settings;
+use esos_health::{CertificateError, Fact, Facts, FileSystem, Sensor, not_after};
+use esos_hostfs::{Clock, Files, HostClock, HostFiles, Mount};
 use esos_layout::run;
 use esos_scst::Document;
 use std::path::Path;
+
+const MAIL: &str = "/etc/esos/mail.toml";
 
 /// A text, or why there is none; `absent` is what a file that is not there means.
 fn text(files: &HostFiles, path: &str, absent: Fact<String>) -> Fact<String> {
@@ -29,6 +32,7 @@ pub(crate) fn gather(root: &Path, live: bool) -> Facts {
     facts.crash_loaded = needed("/sys/kernel/kexec_crash_loaded");
     facts.sensors = sensors(&files);
     facts.file_systems = file_systems(&files, live);
+    facts.certificates = certificates(&files);
     scst(&files, &mut facts);
     programs::ask(&files, live, &mut facts);
     facts
@@ -61,6 +65,40 @@ fn sensors(files: &HostFiles) -> Fact<Vec<Sensor>> {
             });
         }
     }
+    if found.is_empty() { Fact::Unused } else { Fact::Known(found) }
+}
+
+/// Certificates of the box itself: what lies where they are put, and what the settings of mails name. The bundle of
+/// authorities in `/etc/ssl/certs` is the image's.
+fn certificates(files: &HostFiles) -> Fact<Vec<(String, Fact<i64>)>> {
+    let dirs = ["/etc/esos", "/etc/esos/certs", "/etc/ssl/esos", "/var/lib/pcsd"];
+    let named = |dir: &&str| {
+        let names = files.list(dir).unwrap_or_default();
+        let fits = |name: &String| [".crt", ".pem", ".cer"].iter().any(|end| name.ends_with(end));
+        names.into_iter().filter(fits).map(|name| format!("{dir}/{name}")).collect::<Vec<_>>()
+    };
+    let mut paths: Vec<String> = dirs.iter().flat_map(named).collect();
+    if let Fact::Known(toml) = text(files, MAIL, Fact::Unused) {
+        paths.extend(Settings::parse(MAIL, &toml).ok().and_then(|s| s.smtp?.ca));
+    }
+    paths.sort();
+    paths.dedup();
+    let now = i64::try_from(HostClock.now().as_secs()).unwrap_or(i64::MAX);
+    let one = |path: String| {
+        let missing = Fact::Unknown("it is not there".to_owned());
+        let left = match text(files, &path, missing) {
+            Fact::Known(pem) => match not_after(&pem) {
+                Ok(end) => Fact::Known(end.saturating_sub(now)),
+                // A key, or parameters, under the same ending.
+                Err(CertificateError::None) => Fact::Unused,
+                Err(e) => Fact::Unknown(e.to_string()),
+            },
+            Fact::Unused => Fact::Unused,
+            Fact::Unknown(why) => Fact::Unknown(why),
+        };
+        (path, left)
+    };
+    let found: Vec<_> = paths.into_iter().map(one).filter(|(_, left)| *left != Fact::Unused).collect();
     if found.is_empty() { Fact::Unused } else { Fact::Known(found) }
 }
 

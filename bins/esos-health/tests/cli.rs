@@ -35,11 +35,21 @@ fn a_tree_of_faults_is_told_once() {
     put(root, "sys/class/hwmon/hwmon0/temp1_input", "99000\n");
     put(root, "sys/class/hwmon/hwmon0/temp1_max", "80000\n");
     put(root, "etc/scst.conf", "HANDLER vdisk_nullio {\n\tDEVICE vol01\n}\n");
+    // Made by OpenSSL: it ended with the year 2020.
+    put(
+        root,
+        "etc/ssl/esos/box.crt",
+        "-----BEGIN CERTIFICATE-----\nMIHGMHoCAQIwBQYDK2VwMBAxDjAMBgNVBAMMBWVzb3MxMB4XDTIwMDEwMTAwMDAw\nMFoXDTIwMTIzMTIzNTk1OVowEDEOMAwGA1UEAwwFZXNvczEwKjAFBgMrZXADIQBz\n/NhBy7kzMOh+fphvhZjdSnf/desct7O5sm++HsI0UDAFBgMrZXADQQC6meZEzf1E\nPU7fo5b/RAW64o+UeHJpdSO/r9tIi8XNyBdhWsaRZyvW+9+YtfIyfNsk3YR/niod\npQ5sh6BYu6EA\n-----END CERTIFICATE-----",
+    );
+    put(root, "etc/ssl/esos/box.pem", "-----BEGIN PRIVATE KEY-----\n");
+    put(root, "etc/esos/mail.toml", "[smtp]\nhost = \"x\"\nca = \"/etc/gone.pem\"\n");
     let (exit, json) = run(root, &["--report"]);
     assert_eq!(exit, 2, "{json}");
     let objects: Vec<&str> =
         json["data"]["findings"].as_array().unwrap().iter().map(|f| f["object"].as_str().unwrap()).collect();
-    for object in ["memory", "crash kernel", "coretemp/temp1", "scst"] {
+    for object in
+        ["memory", "crash kernel", "coretemp/temp1", "scst", "/etc/ssl/esos/box.crt", "/etc/gone.pem"]
+    {
         assert!(objects.contains(&object), "{object}: {json}");
     }
     let inbox = root.join("var/lib/esos/alert/inbox");

@@ -81,8 +81,8 @@ pub struct Facts {
     pub time: Fact<String>,
     /// Sensors of temperature.
     pub sensors: Fact<Vec<Sensor>>,
-    /// Certificates: the file, and the seconds until it ends (negative: since it ended).
-    pub certificates: Fact<Vec<(String, i64)>>,
+    /// Certificates: the file, and the seconds until it ends (negative: since it ended), or why that cannot be told.
+    pub certificates: Fact<Vec<(String, Fact<i64>)>>,
 }
 
 impl Facts {

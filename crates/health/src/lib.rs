@@ -21,6 +21,7 @@
 //! assert_eq!(smart.status, Status::Unknown);
 //! ```
 mod boot;
+mod certificate;
 mod check;
 mod cluster;
 mod drbd;
@@ -33,6 +34,7 @@ mod smart;
 mod stick;
 mod storage;
 
+pub use certificate::{CertificateError, not_after};
 pub use check::{Before, Check, Health, check};
 pub use facts::{Fact, Facts, FileSystem, Sensor};
 pub use finding::{Finding, Status};

@@ -163,6 +163,15 @@ pub(crate) fn certificates(facts: &Facts, _: &Before) -> Told {
     over(&facts.certificates, |all| {
         let mut found = Vec::new();
         for (path, left) in all {
+            let left = match left {
+                Fact::Known(left) => left,
+                Fact::Unused => continue,
+                Fact::Unknown(why) => {
+                    let text = format!("until when it is valid cannot be told: {why}");
+                    found.extend(one("certificate", path, "unreadable", Status::Unknown, text, "look at it"));
+                    continue;
+                }
+            };
             let (status, text) = match left {
                 i64::MIN..0 => (Status::Crit, "it has expired".to_owned()),
                 0..1_209_600 => (Status::Warn, format!("it expires in {} days", left / 86_400)),
@@ -214,8 +223,11 @@ mod tests {
         assert_eq!(known(temperature(&facts, &none)), []);
         facts.sensors = sensor(76_000);
         assert_eq!(known(temperature(&facts, &Before(hot))), []);
-        facts.certificates =
-            Fact::Known(vec![("/a".into(), -5), ("/b".into(), 86_400), ("/c".into(), 99_999_999)]);
+        facts.certificates = Fact::Known(vec![
+            ("/a".into(), Fact::Known(-5)),
+            ("/b".into(), Fact::Known(86_400)),
+            ("/c".into(), Fact::Known(99_999_999)),
+        ]);
         assert_eq!(
             known(certificates(&facts, &none)).iter().map(|f| f.status).collect::<Vec<_>>(),
             [Status::Crit, Status::Warn]

@@ -43,7 +43,7 @@ fn well() -> Facts {
     facts.time = known("C0A80001,ntp,3,1795620166.1,0.000012,0.1,0.1,1,0.1,1,0.1,0.1,64,Normal\n");
     facts.sensors =
         Fact::Known(vec![Sensor { name: "cpu".into(), now: 40_000, max: Some(80_000), crit: Some(100_000) }]);
-    facts.certificates = Fact::Known(vec![("/etc/x.crt".into(), 99_999_999)]);
+    facts.certificates = Fact::Known(vec![("/etc/x.crt".into(), Fact::Known(99_999_999))]);
     facts
 }
 
@@ -133,7 +133,7 @@ const FAULTS: &[(&str, &str, Status, Change)] = &[
     ("temperature", "cpu", Status::Warn, |f| heat(f, 85_000)),
     ("temperature", "cpu", Status::Crit, |f| heat(f, 101_000)),
     ("certificate", "/etc/x.crt", Status::Crit, |f| {
-        f.certificates = Fact::Known(vec![("/etc/x.crt".into(), -1)]);
+        f.certificates = Fact::Known(vec![("/etc/x.crt".into(), Fact::Known(-1))]);
     }),
 ];
 
