@@ -2,6 +2,7 @@
 //! of BusyBox that gives a shell.
 use crate::init_box::{Content, LIMIT, Slot, ask, ask_json};
 use crate::{image, kernel};
+use esos_initramfs::BootReport;
 use esos_units::Bytes;
 use esos_vm::{Bus, Disk, Guest, Keep, Machine, Mark};
 use std::error::Error;
@@ -140,4 +141,13 @@ pub fn mails(guest: &Guest) -> Result<Vec<String>, Box<dyn Error>> {
 pub fn sync(guest: &Guest, change: &str) -> Result<u64, Box<dyn Error>> {
     let (_, done) = ask_json(guest, &format!("{change}; esos-conf sync"))?;
     Ok(done["data"]["generation"].as_u64().ok_or_else(|| done.to_string())?)
+}
+
+/// The report of its boot.
+///
+/// # Errors
+/// The shell does not answer, or what it shows is no document.
+pub fn boot_report(guest: &Guest) -> Result<BootReport, Box<dyn Error>> {
+    let text = without_kernel(&ask(guest, "cat /run/esos/boot.json")?);
+    Ok(BootReport::from_json(&text)?)
 }
