@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError, mpsc};
 use sha2::{Digest, Sha256};
 
 use super::BuildError;
-use crate::deb::{TreePath, tar};
+use crate::deb::{Kind, TreePath, tar};
 use crate::kernel::{KernelFiles, Module, ModuleError, Selection, Tables, module_name};
 use crate::root::{Cache, Own, Prepared, RootError, keep, recall};
 
@@ -94,22 +94,29 @@ impl Kernel {
         let builtin = String::from_utf8_lossy(self.own_file(root, "modules.builtin")).into_owned();
         let mut taken = Taken { builtin, ..Taken::default() };
         let mut wanted: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        let mut want = |path: String| {
-            if let Some(package) = root.tree().get(&path).and_then(|n| n.package.clone()) {
-                wanted.entry(package).or_default().insert(path);
+        let mut want = |path: &TreePath| {
+            if let Some(package) = root.tree().get(path.as_str()).and_then(|n| n.package.clone()) {
+                wanted.entry(package).or_default().insert(path.to_string());
             }
         };
+        // Firmware is often a link to the version that is there; a module asks by the link's name.
+        let mut firmware: BTreeMap<TreePath, BTreeSet<&str>> = BTreeMap::new();
         for module in tables.modules().iter().filter(|m| chosen.modules.contains(&m.name)) {
-            want(format!("{dir}/{}", module.path));
+            format!("{dir}/{}", module.path).parse().iter().for_each(&mut want);
             for name in &module.firmware {
-                want(format!("{FIRMWARE}/{name}"));
+                let path: Option<TreePath> = format!("{FIRMWARE}/{name}").parse().ok();
+                if let Some(file) = path.and_then(|path| behind_links(root, &path)) {
+                    want(&file);
+                    firmware.entry(file).or_default().insert(name);
+                }
             }
         }
         for (package, paths) in wanted {
             for (path, bytes) in files(root, cache, &package, &paths)? {
-                if let Some(name) = path.below(FIRMWARE) {
-                    taken.firmware.insert(name.to_owned(), bytes);
-                } else if let Some(name) = path.below(&dir) {
+                for name in firmware.get(&path).into_iter().flatten() {
+                    taken.firmware.insert((*name).to_owned(), bytes.clone());
+                }
+                if let Some(name) = path.below(&dir) {
                     taken.modules.insert(name.to_owned(), bytes);
                 }
             }
@@ -123,6 +130,15 @@ impl Kernel {
         let files = package.map(|(_, listing)| &listing.files);
         let path = format!("{MODULES}/{}/{name}", self.release);
         files.and_then(|files| files.get(path.as_str())).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// The file that a path means, symbolic and hard links followed.
+fn behind_links(root: &Prepared<'_>, path: &TreePath) -> Option<TreePath> {
+    let file = root.tree().resolve(path, 0)?;
+    match &root.tree().get(file.as_str())?.entry.kind {
+        Kind::HardLink { target } => Some(target.clone()),
+        _ => Some(file),
     }
 }
 
@@ -251,4 +267,60 @@ fn read_modules(
 pub(super) fn absent_note(release: &str, chosen: &Selection) -> Option<String> {
     let names: Vec<String> = chosen.absent.iter().map(|n| module_name(n)).collect();
     (!names.is_empty()).then(|| format!("kernel {release} has no {}", names.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deb::DebWriter;
+    use crate::root::{MemCache, Options, PackageSource, RootBuilder, Silent};
+
+    fn source(name: &str, fill: impl FnOnce(&mut DebWriter)) -> PackageSource {
+        let mut deb = DebWriter::new(&format!("Package: {name}\nVersion: 1\nArchitecture: all\n"));
+        fill(&mut deb);
+        PackageSource::from_bytes(name, "1", deb.finish())
+    }
+
+    #[test]
+    fn firmware_behind_a_link_comes_under_the_name_that_is_asked_for() {
+        let kernel = source("linux-image-6.1", |deb| {
+            deb.file("boot/vmlinuz-6.1", b"kernel", 0o644);
+            deb.file("lib/modules/6.1/kernel/a.ko", b"module", 0o644);
+            deb.file("lib/modules/6.1/modules.builtin", b"kernel/b.ko\n", 0o644);
+        });
+        let firmware = source("firmware-x", |deb| {
+            deb.file("lib/firmware/x/fw-1.27.bin", b"the firmware", 0o644);
+            deb.symlink("lib/firmware/x/fw.bin", "fw-1.27.bin");
+            deb.symlink("lib/firmware/y", "x");
+        });
+        let cache = MemCache::default();
+        let builder = RootBuilder::new(Options::new(1_700_000_000)).package(kernel).package(firmware);
+        let root = builder.prepare(&cache, &Silent).unwrap();
+        let named = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
+        let module = Module {
+            name: "a".to_owned(),
+            path: "kernel/a.ko".to_owned(),
+            firmware: named(&["x/fw.bin", "y/fw.bin", "x/fw-1.27.bin", "not/there.bin"]),
+            aliases: Vec::new(),
+            softdeps: Vec::new(),
+            weakdeps: Vec::new(),
+            exports: Vec::new(),
+            imports: Vec::new(),
+        };
+        let tables = Tables::new(vec![module], KernelFiles::default()).unwrap();
+        let chosen = Selection { modules: BTreeSet::from(["a".to_owned()]), ..Selection::default() };
+        let found = find(&root);
+        // The second time out of the cache.
+        for _ in 0..2 {
+            let taken = found[0].take(&root, &cache, &tables, &chosen).unwrap();
+            assert_eq!(taken.modules, BTreeMap::from([("kernel/a.ko".to_owned(), b"module".to_vec())]));
+            assert_eq!(
+                taken.firmware.keys().cloned().collect::<Vec<_>>(),
+                ["x/fw-1.27.bin", "x/fw.bin", "y/fw.bin"]
+            );
+            assert!(taken.firmware.values().all(|bytes| bytes == b"the firmware"));
+            assert_eq!(taken.builtin, "kernel/b.ko\n");
+        }
+        assert!(cache.keys().iter().any(|key| key.ends_with(".files")));
+    }
 }
