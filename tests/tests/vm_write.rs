@@ -61,11 +61,12 @@ fn what_is_in_use_is_refused_and_a_written_stick_starts() {
         .disk(Disk::new(&stick, Bus::Usb).id("stick"))
         .disk(Disk::new(&target, Bus::Usb).id("target").serial("TARGET").keep(Keep::Write))
         .disk(Disk::new(&small, Bus::Usb).id("small").serial("SMALL"))
-        .disk(Disk::new(&few, Bus::Usb).id("few").serial("FEW").sector(4096))
-        .disk(Disk::new(&native, Bus::Usb).id("native").serial("NATIVE").sector(4096).keep(Keep::Write))
         .disk(Disk::new(&source, Bus::Virtio).id("source"));
     for name in ["member", "volume", "mounted", "swapped"] {
         machine = machine.disk(Disk::new(blank(name, room), Bus::Virtio).id(name));
+    }
+    for (name, file) in [("few", &few), ("native", &native)] {
+        machine = machine.disk(Disk::new(file, Bus::Virtio).id(name).sector(4096));
     }
     let guest = image::up(machine, &boot).unwrap();
     if std::env::var_os("ESOS_IMAGE").is_some() {
@@ -100,7 +101,7 @@ fn what_is_in_use_is_refused_and_a_written_stick_starts() {
     done(&guest, "mkswap -q /dev/vde && swapon /dev/vde");
     refused(&guest, "vde", &erase("vde"), &["swap", "swapoff /dev/vde"]);
     refused(&guest, &small_node, &erase(&small_node), &["needs"]);
-    let (few_node, native_node) = (node("FEW"), node("NATIVE"));
+    let (few_node, native_node) = (node("few"), node("native"));
     for disk in [&few_node, &native_node] {
         assert_eq!(done(&guest, &format!("blockdev --getss /dev/{disk}")).trim(), "4096");
     }

@@ -70,7 +70,13 @@ struct Loop(String);
 
 impl Loop {
     fn over(file: &Path) -> Option<Self> {
-        let out = Command::new("losetup").args(["--find", "--show"]).arg(file).output().ok()?;
+        Self::of_sectors(file, 512)
+    }
+
+    fn of_sectors(file: &Path, sector: u32) -> Option<Self> {
+        let sector = sector.to_string();
+        let out =
+            Command::new("losetup").args(["--find", "--show", "-b", &sector]).arg(file).output().ok()?;
         out.status.success().then(|| Self(String::from_utf8_lossy(&out.stdout).trim().to_owned()))
     }
 }
@@ -120,4 +126,38 @@ fn a_loop_device_is_written_and_one_in_use_is_refused() {
     }
     let said = words(&write, 5);
     assert!(said.contains("LVM2_member") && said.contains("pvremove"), "{said}");
+}
+
+/// A device of 4096-byte sectors: one a MiB too small is refused untouched, one large enough is written in its own.
+#[test]
+fn native_sectors_of_4096_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = image(dir.path(), "1.0", None);
+    let needs = fs::metadata(&source).unwrap().len();
+    for (len, fits) in [(needs - (1 << 20), false), (needs + (64 << 20), true)] {
+        let file = dir.path().join("disk");
+        fs::File::create(&file).unwrap().set_len(len).unwrap();
+        let Some(disk) = Loop::of_sectors(&file, 4096) else {
+            return println!("skipped: native_sectors_of_4096_bytes: no such loop device can be made here");
+        };
+        let name = disk.0.trim_start_matches("/dev/").to_owned();
+        let block = format!("/sys/class/block/{name}/queue/logical_block_size");
+        if fs::read_to_string(block).is_ok_and(|bytes| bytes.trim() != "4096")
+            || !Path::new("/sys/class/block").join(&name).exists()
+        {
+            return println!("skipped: native_sectors_of_4096_bytes: /sys shows no such {name}");
+        }
+        let write = ["write", text(&source), &disk.0, "--yes-erase", &name];
+        if !fits {
+            assert!(words(&write, 5).contains("needs"));
+            assert!(fs::read(&file).unwrap().iter().all(|byte| *byte == 0), "it was written");
+            continue;
+        }
+        json(&write, 0);
+        assert_eq!(tool(&["verify", &disk.0]).status.code(), Some(0));
+        // The header of the table is its second sector.
+        let mut head = [0; 8];
+        std::os::unix::fs::FileExt::read_exact_at(&fs::File::open(&file).unwrap(), &mut head, 4096).unwrap();
+        assert_eq!(&head, b"EFI PART");
+    }
 }

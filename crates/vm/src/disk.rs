@@ -112,8 +112,8 @@ impl Disk {
         self
     }
 
-    /// Bytes of its sectors, logical and physical: 4096 for a disk of native 4K sectors; 512 by default. A disk at
-    /// the AHCI controller cannot have others.
+    /// Bytes of its sectors, logical and physical: 4096 for a disk of native 4K sectors; 512 by default. For virtio
+    /// and NVMe: an AHCI disk cannot have others, and `usb-storage` of QEMU 7.2 passes over the wish.
     #[must_use]
     pub fn sector(mut self, bytes: u32) -> Self {
         self.sector = Some(bytes);
