@@ -40,6 +40,10 @@ impl Document {
     /// # Errors
     /// [`EditError`]; then nothing has changed.
     pub fn set_attribute(&self, path: &[&str], name: &str, value: &str) -> Result<Self, EditError> {
+        self.sound()?.put(path, name, value)
+    }
+
+    fn put(&self, path: &[&str], name: &str, value: &str) -> Result<Self, EditError> {
         let word = quote(value).map_err(|source| EditError::Value { name: name.to_owned(), source })?;
         let (statement, block) = self.section(path)?;
         let existing = block.and_then(|b| b.statements().find(|s| s.keyword() == name && s.block.is_none()));
@@ -55,6 +59,10 @@ impl Document {
     /// # Errors
     /// [`EditError`]; then nothing has changed.
     pub fn add_entry(&self, path: &[&str], words: &[&str]) -> Result<Self, EditError> {
+        self.sound()?.append(path, words)
+    }
+
+    fn append(&self, path: &[&str], words: &[&str]) -> Result<Self, EditError> {
         let (statement, block) = self.section(path)?;
         let mut line = Vec::new();
         for word in words {
@@ -68,6 +76,10 @@ impl Document {
     /// # Errors
     /// [`EditError`]; then nothing has changed.
     pub fn remove_entry(&self, path: &[&str]) -> Result<Self, EditError> {
+        self.sound()?.cut(path)
+    }
+
+    fn cut(&self, path: &[&str]) -> Result<Self, EditError> {
         let (statement, _) = self.section(path)?;
         let Some(statement) = statement else {
             return Err(EditError::NoSection { path: String::new() });
@@ -97,7 +109,8 @@ impl Document {
         attributes: &[(String, String)],
     ) -> Result<Self, EditError> {
         let sections = path.sections();
-        let mut document = self.clone();
+        // What is half made may lack what makes it whole: only the beginning must be sound.
+        let mut document = self.sound()?.clone();
         for depth in 0..sections.len() {
             let headers: Vec<&str> =
                 sections.iter().take(depth.saturating_add(1)).map(String::as_str).collect();
@@ -111,7 +124,7 @@ impl Document {
             if words.first() == Some(&"LUN") {
                 words.extend(device);
             }
-            document = document.add_entry(outer, &words)?;
+            document = document.append(outer, &words)?;
         }
         let headers: Vec<&str> = sections.iter().map(String::as_str).collect();
         for (n, (name, value)) in attributes.iter().enumerate() {
@@ -120,9 +133,9 @@ impl Document {
                 if first {
                     document = document.without_attribute(&headers, name)?;
                 }
-                document = document.add_entry(&headers, &[name, value])?;
+                document = document.append(&headers, &[name, value])?;
             } else {
-                document = document.set_attribute(&headers, name, value)?;
+                document = document.put(&headers, name, value)?;
             }
         }
         Ok(document)
@@ -133,7 +146,7 @@ impl Document {
         let gone: Vec<&str> = path.iter().copied().chain([name]).collect();
         let mut document = self.clone();
         loop {
-            document = match document.remove_entry(&gone) {
+            document = match document.cut(&gone) {
                 Err(EditError::NoSection { .. }) => return Ok(document),
                 other => other?,
             };
@@ -153,13 +166,18 @@ impl Document {
         }
     }
 
-    /// The section of a path: its statement (none for the top level) and its block (none for a leaf).
-    fn section(&self, path: &[&str]) -> Result<(Option<&Statement>, Option<&Block>), EditError> {
+    /// Itself, where it has no errors.
+    fn sound(&self) -> Result<&Self, EditError> {
         // A file that configures nothing yet is where the first object goes.
         let broken = |d: &&Diagnostic| d.severity == Severity::Error && d.code != "scst-conf::empty";
-        if self.diagnostics().iter().any(|d| broken(&d)) {
-            return Err(EditError::Broken { origin: self.origin().to_owned() });
+        match self.diagnostics().iter().any(|d| broken(&d)) {
+            true => Err(EditError::Broken { origin: self.origin().to_owned() }),
+            false => Ok(self),
         }
+    }
+
+    /// The section of a path: its statement (none for the top level) and its block (none for a leaf).
+    fn section(&self, path: &[&str]) -> Result<(Option<&Statement>, Option<&Block>), EditError> {
         let mut found = (None, Some(self.root()));
         for header in path {
             let wanted: Vec<&str> = header.split(' ').collect();
@@ -242,5 +260,27 @@ mod tests {
         }
         let broken = object("HANDLER h {\n", "dev/h/n", None, &[]).unwrap_err();
         assert!(matches!(broken, EditError::Broken { .. }), "{broken}");
+    }
+    /// A file device without its file is an error of the file, and is so for a moment while it is added.
+    #[test]
+    fn an_object_that_needs_its_attributes_is_added_whole() {
+        let document = Document::parse("x", "HANDLER vdisk_nullio {\n\tDEVICE n1 {\n\t}\n}\n");
+        let pairs = |all: &[(&str, &str)]| -> Vec<(String, String)> {
+            all.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect()
+        };
+        for handler in ["vdisk_fileio", "vdisk_blockio", "vcdrom"] {
+            let path: ObjectPath = format!("dev/{handler}/f9").parse().unwrap();
+            let set = pairs(&[("filename", "/data/f9"), ("read_only", "1")]);
+            let added = document.with_object(&path, None, &set).unwrap();
+            assert!(!added.has_errors(), "{:?}", added.diagnostics());
+            let whole = format!(
+                "{}HANDLER {handler} {{ \nDEVICE f9 {{\nfilename /data/f9\nread_only 1\n}}\n}}\n",
+                document.text()
+            );
+            assert_eq!(added.config(), Document::parse("x", whole).config());
+            assert!(!added.without_object(&path).unwrap().has_errors());
+        }
+        let lun: ObjectPath = "iscsi/iqn.2026-11.org.example:t/lun/0".parse().unwrap();
+        assert!(!document.with_object(&lun, Some("n1"), &[]).unwrap().has_errors());
     }
 }
