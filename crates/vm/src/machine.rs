@@ -13,7 +13,7 @@ use std::time::Duration;
 pub(crate) const QEMU: &str = "/usr/bin/qemu-system-x86_64";
 
 /// Places on PCI Express at which a disk can be plugged while the machine runs.
-const SLOTS: usize = 6;
+const SLOTS: usize = 8;
 /// Ports of the board's AHCI controller.
 const SATA: usize = 6;
 
