@@ -243,7 +243,7 @@ pub fn write(
     seed: &str,
 ) -> Result<(), Box<dyn Error>> {
     let layout =
-        Layout { slot: Bytes::mib(64), conf: Bytes::mib(32), logs: Bytes::mib(64), ..Layout::default() };
+        Layout { slot: Bytes::mib(64), conf: Bytes::mib(32), logs: Bytes::mib(128), ..Layout::default() };
     let parts = Parts {
         layout,
         seed: Seed::from_text(seed),
