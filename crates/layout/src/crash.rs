@@ -1,7 +1,7 @@
 //! The crash kernel: what is reserved for it when an image is built, and how it is started on the box.
 
 /// How much of the memory is reserved for the crash kernel, in MiB: from so much memory on, so much. Measured in
-/// guests of 512 MiB, 2 and 8 GiB with a small root: 94, 97 and 100 MiB were needed with Linux 6.1, 96, 103 and 106 with 6.12. The
+/// guests of 512 MiB, 2 and 8 GiB with a small root: 94, 97 and 102 MiB were needed with Linux 6.1, 96, 103 and 109 with 6.12. The
 /// saver's own part does not grow with the memory; the rows have a margin for machines with more devices and processors.
 pub const RESERVATIONS: [(u64, u64); 4] = [(512, 128), (2048, 192), (8192, 256), (65536, 512)];
 
