@@ -156,7 +156,7 @@ pub fn boot(image: &Path, firmware: Firmware, bus: Bus) -> Boot {
 const STALE: &str = "Oops: int3";
 
 /// Starts a machine, waits for its login prompt, logs in, and opens its command channel. A boot that the emulator
-/// spoils ([`STALE`]) is begun again, once.
+/// spoils (`STALE`) is begun again, once.
 ///
 /// # Errors
 /// In words, with the tail of the console.
