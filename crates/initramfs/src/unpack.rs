@@ -139,7 +139,11 @@ pub fn unpack(
             let (job, work) = (&job, &work);
             scope.spawn(move || {
                 let mut hand = job.tree.worker();
-                while let Some((place, packed)) = locked(work).recv().ok().filter(|_| !job.stopped()) {
+                loop {
+                    // A statement of its own: in the head of a loop the lock would be held through its body, and
+                    // the workers would work one after the other.
+                    let next = locked(work).recv();
+                    let Some((place, packed)) = next.ok().filter(|_| !job.stopped()) else { break };
                     let size = place.frame.packed;
                     if let Err(e) = job.frame(&place, packed, &mut *hand) {
                         job.fail(e);
@@ -460,6 +464,44 @@ mod tests {
             assert_eq!(made.len(), 208);
             assert_eq!(made[b"d3/f11-2".as_slice()], vec![11; 6000]);
         }
+    }
+
+    /// A tree whose files are made only while another one is being made.
+    #[derive(Default)]
+    struct Together {
+        met: Mutex<u32>,
+        changed: Condvar,
+    }
+
+    impl Tree for Together {
+        fn worker(&self) -> Box<dyn TreeWorker + '_> {
+            Box::new(self)
+        }
+        fn finish(&self) -> Result<(), TreeError> {
+            Ok(())
+        }
+    }
+
+    impl TreeWorker for &Together {
+        fn make(&mut self, entry: &Entry, _data: &mut dyn Read) -> Result<(), TreeError> {
+            if entry.kind == EntryKind::Dir {
+                return Ok(());
+            }
+            *self.met.lock().unwrap() += 1;
+            self.changed.notify_all();
+            let long = Duration::from_secs(60);
+            let met =
+                self.changed.wait_timeout_while(self.met.lock().unwrap(), long, |met| *met < 2).unwrap();
+            let alone = || TreeError { path: "alone".to_owned(), source: io::ErrorKind::TimedOut.into() };
+            if met.1.timed_out() { Err(alone()) } else { Ok(()) }
+        }
+    }
+
+    #[test]
+    fn two_workers_work_at_the_same_time() {
+        let (index, image) = small();
+        let effort = Effort { workers: 2, packed_in_flight: 1 << 20 };
+        unpack(&index, &image, &Together::default(), effort, &|_| {}).unwrap();
     }
 
     #[test]
