@@ -8,6 +8,8 @@ pub(crate) mod power;
 mod root;
 pub(crate) mod switch;
 mod tree;
+#[cfg(test)]
+mod tree_tests;
 
 pub(crate) use console::HostConsole;
 pub(crate) use crash::HostCrash;

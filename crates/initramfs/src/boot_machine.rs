@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use std::cell::Cell;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::io::{self, Read};
+use std::io::{self, BufRead};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -380,7 +380,7 @@ impl Tree for Made {
 }
 
 impl TreeWorker for Hand {
-    fn make(&mut self, entry: &Entry, data: &mut dyn Read) -> Result<(), TreeError> {
+    fn make(&mut self, entry: &Entry, data: &mut dyn BufRead) -> Result<(), TreeError> {
         let path = String::from_utf8_lossy(&entry.path).into_owned();
         let mut bytes = Vec::new();
         data.read_to_end(&mut bytes).unwrap();

@@ -10,8 +10,8 @@ const RUNNING: u64 = 384 * MIB;
 const HEADROOM: u64 = 512 * MIB;
 /// A page is taken whole, an inode takes memory too: per entry, on average.
 const PER_ENTRY: u64 = 3 * 1024;
-/// Window and tables of one zstd decoder, and the buffers of one worker.
-const PER_WORKER: u64 = 10 * MIB;
+/// Window and tables of one zstd decoder, and a frame of one worker ([`crate::unpack`] decodes them whole).
+const PER_WORKER: u64 = 20 * MIB;
 
 /// What unpacking a root image takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

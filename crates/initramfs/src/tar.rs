@@ -2,7 +2,7 @@
 //!
 //! Nothing here trusts the archive: sizes are checked before anything is allocated, paths never leave
 //! the root, and a kind of entry that is not known is an error, not a file.
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 
 const BLOCK: usize = 512;
 /// More than any real extended header; xattrs and long paths fit many times.
@@ -95,7 +95,7 @@ pub struct TarReader<R> {
     entries: u64,
 }
 
-impl<R: Read> TarReader<R> {
+impl<R: BufRead> TarReader<R> {
     /// Starts reading.
     pub fn new(inner: R) -> Self {
         Self { inner, data: 0, padding: 0, entries: 0 }
@@ -234,20 +234,39 @@ impl<R: Read> TarReader<R> {
     }
 }
 
-impl<R: Read> Read for TarReader<R> {
+impl<R: BufRead> Read for TarReader<R> {
     /// The data of the entry that was read last.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let most = usize::try_from(self.data).unwrap_or(usize::MAX).min(buffer.len());
-        let Some(part) = buffer.get_mut(..most).filter(|p| !p.is_empty()) else { return Ok(0) };
-        let read = self.inner.read(part)?;
-        if read == 0 {
+        let part = self.fill_buf()?;
+        let most = part.len().min(buffer.len());
+        if let (Some(to), Some(from)) = (buffer.get_mut(..most), part.get(..most)) {
+            to.copy_from_slice(from);
+        }
+        self.consume(most);
+        Ok(most)
+    }
+}
+
+impl<R: BufRead> BufRead for TarReader<R> {
+    /// What of the data of the entry that was read last lies in memory; nothing at its end.
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.data == 0 {
+            return Ok(&[]);
+        }
+        let part = self.inner.fill_buf()?;
+        if part.is_empty() {
             return Err(io::Error::new(
                 io::ErrorKind::UnexpectedEof,
                 "the archive ends inside the data of an entry",
             ));
         }
-        self.data = self.data.saturating_sub(u64::try_from(read).unwrap_or(u64::MAX));
-        Ok(read)
+        let most = usize::try_from(self.data).unwrap_or(usize::MAX).min(part.len());
+        Ok(part.get(..most).unwrap_or_default())
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        self.inner.consume(bytes);
+        self.data = self.data.saturating_sub(u64::try_from(bytes).unwrap_or(u64::MAX));
     }
 }
 

@@ -7,11 +7,16 @@ use crate::ReadAt;
 use crate::tar::{Entry, TarError, TarReader};
 use esos_layout::frames::{Frame, Index};
 use sha2::{Digest, Sha256};
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use zstd::zstd_safe::DCtx;
+
+/// A frame of no more bytes of tar is decoded in one go; the builder begins a new one at 8 MiB. What is larger, a
+/// file of its own, passes through a window.
+const WHOLE: usize = 10 << 20;
 
 /// Where the entries go. Each worker gets a hand of its own.
 pub trait Tree: Sync {
@@ -34,7 +39,7 @@ pub trait TreeWorker {
     ///
     /// # Errors
     /// The kernel's error and the path. Errors of `data` come back as [`TreeError`] too.
-    fn make(&mut self, entry: &Entry, data: &mut dyn Read) -> Result<(), TreeError>;
+    fn make(&mut self, entry: &Entry, data: &mut dyn BufRead) -> Result<(), TreeError>;
 }
 
 /// An entry that could not be made.
@@ -128,7 +133,7 @@ pub fn unpack(
     // The directories first, alone: all others need them.
     if let Some(first) = frames.next() {
         let packed = read(source, &first)?;
-        job.frame(&first, packed, &mut *tree.worker())?;
+        job.frame(&first, packed, &mut Worker::new(tree))?;
     }
     let (queue, work) = mpsc::channel::<(Place<'_>, Vec<u8>)>();
     let work = Mutex::new(work);
@@ -138,14 +143,14 @@ pub fn unpack(
             let ended = ended.clone();
             let (job, work) = (&job, &work);
             scope.spawn(move || {
-                let mut hand = job.tree.worker();
+                let mut worker = Worker::new(job.tree);
                 loop {
                     // A statement of its own: in the head of a loop the lock would be held through its body, and
                     // the workers would work one after the other.
                     let next = locked(work).recv();
                     let Some((place, packed)) = next.ok().filter(|_| !job.stopped()) else { break };
                     let size = place.frame.packed;
-                    if let Err(e) = job.frame(&place, packed, &mut *hand) {
+                    if let Err(e) = job.frame(&place, packed, &mut worker) {
                         job.fail(e);
                     }
                     job.room.give(size);
@@ -202,6 +207,10 @@ impl Place<'_> {
             damage: damage.to_string(),
         }
     }
+
+    fn zstd(&self, code: usize) -> UnpackError {
+        self.damaged(zstd::zstd_safe::get_error_name(code))
+    }
 }
 
 struct Job<'a> {
@@ -253,7 +262,7 @@ impl<'a> Job<'a> {
         &self,
         place: &Place<'_>,
         mut packed: Vec<u8>,
-        hand: &mut dyn TreeWorker,
+        worker: &mut Worker<'_>,
     ) -> Result<(), UnpackError> {
         if !is_right(place, &packed) {
             self.source.forget(place.offset, place.frame.packed);
@@ -264,29 +273,70 @@ impl<'a> Job<'a> {
             self.reread.fetch_add(1, Ordering::Relaxed);
         }
         // From here on the bytes are the builder's; what is wrong now was built wrong.
-        let decoder =
-            zstd::stream::read::Decoder::with_buffer(packed.as_slice()).map_err(|e| place.damaged(e))?;
-        // One byte more than announced, so that too many show.
-        let limited = decoder.take(place.frame.unpacked.saturating_add(1));
-        let counted = Counted { inner: limited, counter: &self.unpacked, own: 0 };
-        let mut tar = TarReader::new(BufReader::with_capacity(256 << 10, counted));
-        while let Some(entry) = tar.next_entry().map_err(|e| damage(place, e))? {
-            if self.stopped() {
-                return Ok(());
+        let Worker { hand, context, whole } = worker;
+        let announced = place.frame.unpacked;
+        let (entries, bytes) = match usize::try_from(announced).ok().filter(|size| *size <= WHOLE) {
+            Some(size) => {
+                // No copy of a window, and the memory is touched once: half of the work of a small processor.
+                whole.clear();
+                whole.reserve(size);
+                let decoded = context.decompress(whole, &packed).map_err(|code| place.zstd(code))?;
+                let bytes = u64::try_from(decoded).unwrap_or(u64::MAX);
+                self.unpacked.fetch_add(bytes, Ordering::Relaxed);
+                (self.tar(place, TarReader::new(whole.as_slice()), &mut **hand)?.0, bytes)
             }
-            hand.make(&entry, &mut tar).map_err(|e| refused(place, e))?;
+            None => {
+                let decoder = zstd::stream::read::Decoder::with_context(packed.as_slice(), context);
+                // One byte more than announced, so that too many show.
+                let limited = decoder.take(announced.saturating_add(1));
+                let counted = Counted { inner: limited, counter: &self.unpacked, own: 0 };
+                let tar = TarReader::new(BufReader::with_capacity(256 << 10, counted));
+                let (entries, rest) = self.tar(place, tar, &mut **hand)?;
+                (entries, rest.into_inner().own)
+            }
+        };
+        if self.stopped() {
+            return Ok(());
         }
-        let entries = tar.entries();
-        let bytes = tar.into_inner().into_inner().own;
-        if (entries, bytes) != (place.frame.entries, place.frame.unpacked) {
+        if (entries, bytes) != (place.frame.entries, announced) {
             return Err(place.damaged(format_args!(
-                "{entries} entries in {bytes} bytes, the index says {} in {}",
-                place.frame.entries, place.frame.unpacked
+                "{entries} entries in {bytes} bytes, the index says {} in {announced}",
+                place.frame.entries
             )));
         }
         self.entries.fetch_add(entries, Ordering::Relaxed);
         self.packed.fetch_add(place.frame.packed, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Makes all entries; their number, and the reader.
+    fn tar<R: BufRead>(
+        &self,
+        place: &Place<'_>,
+        mut tar: TarReader<R>,
+        hand: &mut dyn TreeWorker,
+    ) -> Result<(u64, R), UnpackError> {
+        while let Some(entry) = tar.next_entry().map_err(|e| damage(place, e))? {
+            if self.stopped() {
+                break;
+            }
+            hand.make(&entry, &mut tar).map_err(|e| refused(place, e))?;
+        }
+        Ok((tar.entries(), tar.into_inner()))
+    }
+}
+
+/// What one thread works with.
+struct Worker<'a> {
+    hand: Box<dyn TreeWorker + 'a>,
+    context: DCtx<'static>,
+    /// The last frame that was decoded whole.
+    whole: Vec<u8>,
+}
+
+impl<'a> Worker<'a> {
+    fn new(tree: &'a dyn Tree) -> Self {
+        Self { hand: tree.worker(), context: DCtx::create(), whole: Vec::new() }
     }
 }
 
@@ -400,7 +450,7 @@ mod tests {
     }
 
     impl TreeWorker for Hand<'_> {
-        fn make(&mut self, entry: &Entry, data: &mut dyn Read) -> Result<(), TreeError> {
+        fn make(&mut self, entry: &Entry, data: &mut dyn BufRead) -> Result<(), TreeError> {
             let path = String::from_utf8_lossy(&entry.path).into_owned();
             let error = |source| TreeError { path: path.clone(), source };
             if self.0.refuse == Some(path.as_str()) {
@@ -483,7 +533,7 @@ mod tests {
     }
 
     impl TreeWorker for &Together {
-        fn make(&mut self, entry: &Entry, _data: &mut dyn Read) -> Result<(), TreeError> {
+        fn make(&mut self, entry: &Entry, _data: &mut dyn BufRead) -> Result<(), TreeError> {
             if entry.kind == EntryKind::Dir {
                 return Ok(());
             }

@@ -7,7 +7,7 @@ use rustix::fs::{
 };
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::{Mutex, PoisonError};
@@ -39,7 +39,7 @@ impl HostTree {
 
 impl Tree for HostTree {
     fn worker(&self) -> Box<dyn TreeWorker + '_> {
-        Box::new(Hand { tree: self, parent: None, buffer: vec![0; 256 << 10] })
+        Box::new(Hand { tree: self, parent: None })
     }
 
     fn finish(&self) -> Result<(), TreeError> {
@@ -68,17 +68,16 @@ struct Hand<'a> {
     tree: &'a HostTree,
     /// The directory of the last entry: packages come sorted, so the next one is often beside it.
     parent: Option<(Vec<u8>, OwnedFd)>,
-    buffer: Vec<u8>,
 }
 
 impl TreeWorker for Hand<'_> {
-    fn make(&mut self, entry: &Entry, data: &mut dyn Read) -> Result<(), TreeError> {
+    fn make(&mut self, entry: &Entry, data: &mut dyn BufRead) -> Result<(), TreeError> {
         self.entry(entry, data).map_err(|e| error(&entry.path, e))
     }
 }
 
 impl Hand<'_> {
-    fn entry(&mut self, entry: &Entry, data: &mut dyn Read) -> io::Result<()> {
+    fn entry(&mut self, entry: &Entry, data: &mut dyn BufRead) -> io::Result<()> {
         let times = times(entry);
         let mode = Mode::from_raw_mode(entry.mode);
         if entry.path.is_empty() {
@@ -95,11 +94,13 @@ impl Hand<'_> {
                     OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                 let mut file = File::from(openat(dir, name, flags, mode)?);
                 loop {
-                    let read = data.read(&mut self.buffer)?;
-                    match self.buffer.get(..read) {
-                        Some(part) if !part.is_empty() => file.write_all(part)?,
-                        _ => break,
+                    let part = data.fill_buf()?;
+                    if part.is_empty() {
+                        break;
                     }
+                    file.write_all(part)?;
+                    let written = part.len();
+                    data.consume(written);
                 }
                 if (entry.uid, entry.gid) != (0, 0) {
                     fchown(&file, Some(Uid::from_raw(entry.uid)), Some(Gid::from_raw(entry.gid)))?;
@@ -198,7 +199,3 @@ fn split(path: &[u8]) -> (&[u8], &[u8]) {
         None => (b"", path),
     }
 }
-
-#[cfg(test)]
-#[path = "tree_tests.rs"]
-mod tests;

@@ -1,7 +1,7 @@
 //! Real directories: what the unpacker makes, and what it refuses. Needs root for owners and devices,
 //! and says so where it is not.
-use super::*;
-use esos_initramfs::TarReader;
+use super::tree::HostTree;
+use esos_initramfs::{TarReader, Tree};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::process::{Command, Stdio};
