@@ -22,7 +22,7 @@ pub(crate) struct Case {
     pub(crate) live: bool,
     pub(crate) store_dir: PathBuf,
     root: PathBuf,
-    _mounted: Option<Mounted>,
+    mounted: Option<Mounted>,
 }
 
 impl Case {
@@ -54,7 +54,7 @@ impl Case {
         }
         let (tree, medium) = (HostBox::new(ui.root()), HostMedium::new(&store_dir));
         let root = ui.root().to_owned();
-        Ok(Self { files, tree, tracked, medium, version, host, live, store_dir, root, _mounted: mounted })
+        Ok(Self { files, tree, tracked, medium, version, host, live, store_dir, root, mounted })
     }
 
     pub(crate) fn store(&self) -> Result<Store<'_>, Failure> {
@@ -93,6 +93,19 @@ impl Case {
             Err(e) if e.is_not_found() => Ok(None),
             Err(e) => Err(e.into()),
         }
+    }
+
+    /// Forgets the index: the next sync reads what is on the medium, and not only its names.
+    pub(crate) fn forget_index(ui: &Ui) -> Result<(), Failure> {
+        match HostFiles::new(ui.root()).remove(&format!("{STATE}/index")) {
+            Err(e) if !e.is_not_found() => Err(e.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether its store is a partition that was mounted for this.
+    pub(crate) fn mounts(&self) -> bool {
+        self.mounted.is_some()
     }
 
     pub(crate) fn keep_restored(&self, restored: &Restored) -> Result<(), Failure> {
@@ -167,6 +180,9 @@ pub(crate) fn told(error: StoreError) -> Failure {
         }
         StoreError::ReadOnly => {
             (Exit::Failed, "read-only", "a stick that turns read-only is dying: replace it")
+        }
+        StoreError::Lost { .. } => {
+            (Exit::Failed, "lost", "the stick says that it has written what it drops: replace it")
         }
         StoreError::Full => (Exit::Failed, "full", "esos conf prune frees old generations"),
         _ => (Exit::Failed, "io", "esos stick show; dmesg"),

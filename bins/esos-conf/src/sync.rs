@@ -14,8 +14,7 @@ use std::time::Duration;
 const WORTH: usize = 20;
 
 pub(crate) fn run(store: Option<&Path>, reason: &str, ui: &mut Ui) -> Result<Exit, Failure> {
-    let case = Case::open(store, true, ui)?;
-    let synced = once(&case, reason, ui.global().yes)?;
+    let synced = synced(store, reason, ui.global().yes, ui)?;
     for skipped in &synced.skipped {
         ui.warn(format!("not kept: {}: {}", skipped.path, skipped.why));
     }
@@ -34,8 +33,24 @@ pub(crate) fn run(store: Option<&Path>, reason: &str, ui: &mut Ui) -> Result<Exi
     Ok(Exit::Done)
 }
 
+/// Syncs once, and believes the stick only what can be read from it again.
+pub(crate) fn synced(store: Option<&Path>, reason: &str, force: bool, ui: &Ui) -> Result<Synced, Failure> {
+    let case = Case::open(store, true, ui)?;
+    let synced = once(&case, reason, force)?;
+    if !synced.made || !case.mounts() {
+        return Ok(synced);
+    }
+    drop(case);
+    if let Err(failure) = crate::stick::read_back(synced.generation) {
+        // What the index says of the medium is not so.
+        Case::forget_index(ui)?;
+        return Err(failure);
+    }
+    Ok(synced)
+}
+
 /// Syncs once. `force` passes over a restore that was not whole.
-pub(crate) fn once(case: &Case, reason: &str, force: bool) -> Result<Synced, Failure> {
+fn once(case: &Case, reason: &str, force: bool) -> Result<Synced, Failure> {
     let _locks = case.lock()?;
     let restored = case.restored()?;
     if !force {

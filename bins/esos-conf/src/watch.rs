@@ -1,7 +1,7 @@
 //! `esos-conf watch`: on the stick soon after it has changed.
-use crate::case::{Case, STATE};
+use crate::case::STATE;
 use crate::host::HostBox;
-use crate::sync::once;
+use crate::sync::synced;
 use esos_alert::{EventId, Inbox, Report, Severity};
 use esos_cli::{Exit, Failure, Ui};
 use esos_confsync::{EXTRAS, Quiet, Tracked, fingerprint};
@@ -60,7 +60,7 @@ pub(crate) fn run(store: Option<&Path>, ui: &mut Ui) -> Result<Exit, Failure> {
         let now = HostClock.monotonic().as_secs();
         let ground = Ground::of(&files);
         if quiet.look(now, fingerprint(&tree, &tracked)) && refused.as_ref() != Some(&ground) {
-            let done = Case::open(store, true, ui).and_then(|case| once(&case, "change", false));
+            let done = synced(store, "change", false, ui);
             let next = match &done {
                 Ok(_) => {
                     quiet.synced();

@@ -5,7 +5,8 @@
 //! is its SHA-256, so nothing is written twice, and nothing that does not match is used. At boot the newest
 //! whole one is restored ([`restore::choose`]); where the version changed, the old defaults, the new ones and
 //! what the operator made of them are merged ([`merge()`]), and what cannot be is listed. [`retain()`] says
-//! which generations go, [`collect()`] frees what nobody needs.
+//! which generations go, [`collect()`] frees what nobody needs. [`confirm()`] finds a medium that says it has written
+//! what it has dropped.
 //!
 //! The crate touches neither files nor clock: the box's files are a [`Tree`] and a [`Place`], the medium is a
 //! [`Medium`].
@@ -31,6 +32,7 @@
 //! ```
 mod codec;
 mod collect;
+mod confirm;
 mod diff;
 mod generation;
 mod id;
@@ -57,6 +59,7 @@ mod tracked;
 
 pub use codec::CodecError;
 pub use collect::{Collected, collect};
+pub use confirm::confirm;
 pub use diff::{Change, ChangeKind, changes, text_diff};
 pub use generation::{Generation, compare_versions};
 pub use id::Id;

@@ -45,6 +45,14 @@ pub enum StoreError {
     /// The medium is full.
     #[error("full: there is no room in the store")]
     Full,
+    /// What was written and flushed without an error is not there when it is read back.
+    #[error("the medium does not keep what is written to it: generation @{generation}: {what}")]
+    Lost {
+        /// The generation that was made.
+        generation: u64,
+        /// What is there in its place.
+        what: String,
+    },
     /// Anything else that the kernel says.
     #[error("the medium cannot be {0}")]
     Io(&'static str, #[source] io::Error),
