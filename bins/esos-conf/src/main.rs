@@ -7,6 +7,7 @@ mod export;
 mod host;
 mod import;
 mod look;
+mod pending;
 mod restore;
 mod secret;
 mod section;

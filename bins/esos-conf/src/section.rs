@@ -1,7 +1,7 @@
 //! Its part of `esos status`: what the box remembers, without touching the stick.
 use crate::case::{STATE, time};
+use crate::pending::Pending;
 use crate::tell;
-use crate::watch::{PENDING, Pending};
 use esos_cli::{Global, Health, Section};
 use esos_confsync::restore::Restored;
 use esos_hostfs::{Files, HostFiles};
@@ -55,14 +55,13 @@ pub(crate) fn section(global: &Global) -> Section {
             }
         }
     }
-    let pending: Option<Pending> = files.read(PENDING).ok().and_then(|b| serde_json::from_slice(&b).ok());
-    match pending {
-        Some(Pending { problem: Some(problem), .. }) => section.finding(
+    match Pending::read(&files) {
+        Pending { problem: Some(problem), .. } => section.finding(
             Health::Crit,
             format!("changes are not on the stick: {problem}"),
             Some("esos stick show; esos conf sync"),
         ),
-        Some(Pending { last, .. }) if last > 0 => section.line(format!("last sync {}", time(last))),
+        Pending { last, .. } if last > 0 => section.line(format!("last sync {}", time(last))),
         _ => section,
     }
 }
