@@ -1,5 +1,6 @@
 //! Which media with our labels there are, and whether they can be read.
 use esos_blockdev::{Device, Inventory};
+use esos_hostfs::{Clock, HostClock};
 use esos_initramfs::{Fat, Gpt, ReadAt, Window};
 use esos_layout::{part, state::decode_stick};
 use esos_stickwatch::{Identity, Medium};
@@ -13,14 +14,33 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-/// How long a medium may take to answer before it counts as dead. A dying stick can hold a read for the
-/// kernel's whole retry time, minutes.
+/// How long one look waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(4);
+
+/// How long a medium may take to answer before it counts as dead. A dying stick can hold a read for the
+/// kernel's whole retry time, minutes; one that is being written to can be busy for many seconds, and is well.
+const DEAD: Duration = Duration::from_secs(20);
+
+/// A read that was begun, and when.
+struct Asked {
+    since: Duration,
+    answer: Receiver<Result<Identity, String>>,
+}
+
+impl Asked {
+    /// Begins a read in a thread of its own.
+    fn new(read: impl FnOnce() -> Result<Identity, String> + Send + 'static) -> Self {
+        let (send, answer) = channel();
+        // Whoever asked may have given up; then nobody wants the answer.
+        thread::spawn(move || send.send(read()).is_ok());
+        Self { since: HostClock.monotonic(), answer }
+    }
+}
 
 /// Looks at media, each in a thread of its own, so that one that hangs stops nobody.
 #[derive(Default)]
 pub(crate) struct Looker {
-    open: BTreeMap<String, Receiver<Result<Identity, String>>>,
+    open: BTreeMap<String, Asked>,
     known: BTreeMap<String, Identity>,
 }
 
@@ -47,31 +67,47 @@ impl Looker {
             size_bytes: disk.size.get(),
             ..Identity::default()
         };
-        let answer = self.open.remove(&node).unwrap_or_else(|| {
-            let (send, receive) = channel();
+        let asked = self.open.remove(&node).unwrap_or_else(|| {
             let (node, block) = (node.clone(), u64::from(disk.logical_block.max(512)));
-            // Whoever asked may have given up; then nobody wants the answer.
-            thread::spawn(move || send.send(read(&node, block)).is_ok());
-            receive
+            Asked::new(move || read(&node, block))
         });
-        let read = match answer.recv_timeout(PATIENCE) {
+        let (identity, readable) = self.answer(&node, hardware, asked, PATIENCE);
+        Medium { device: node, identity, readable }
+    }
+
+    /// What the medium answers, and whether that is well. Who it is may have been learnt before.
+    fn answer(
+        &mut self,
+        node: &str,
+        hardware: Identity,
+        asked: Asked,
+        patience: Duration,
+    ) -> (Identity, Result<(), String>) {
+        let known = self.known.get(node).cloned();
+        let read = match asked.answer.recv_timeout(patience) {
             Ok(read) => read,
             Err(RecvTimeoutError::Disconnected) => Err("the reader ended".to_owned()),
             Err(RecvTimeoutError::Timeout) => {
-                self.open.insert(node.clone(), answer);
-                Err(format!("no answer within {} seconds", PATIENCE.as_secs()))
+                let late = HostClock.monotonic().saturating_sub(asked.since) >= DEAD;
+                self.open.insert(node.to_owned(), asked);
+                match known {
+                    Some(known) if !late => return (known, Ok(())),
+                    _ => Err(format!(
+                        "no answer within {} seconds",
+                        if late { DEAD } else { patience }.as_secs()
+                    )),
+                }
             }
         };
-        let (identity, readable) = match read {
+        match read {
             Ok(found) => {
                 let identity = Identity { disk_guid: found.disk_guid, stick: found.stick, ..hardware };
-                self.known.insert(node.clone(), identity.clone());
+                self.known.insert(node.to_owned(), identity.clone());
                 (identity, Ok(()))
             }
             // It cannot be read now; who it is was learnt before.
-            Err(why) => (self.known.get(&node).cloned().unwrap_or(hardware), Err(why)),
-        };
-        Medium { device: node, identity, readable }
+            Err(why) => (known.unwrap_or(hardware), Err(why)),
+        }
     }
 }
 
@@ -118,4 +154,44 @@ fn identity(disk: &Disk, start: u64, length: u64) -> Option<String> {
     let mut sector = [0; 512];
     boot.read_at(file.offset, &mut sector).ok()?;
     decode_stick(&sector).ok().filter(|id| id != "unset")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NODE: &str = "/dev/sda";
+    const MOMENT: Duration = Duration::from_millis(1);
+
+    fn stick() -> Identity {
+        Identity { stick: Some("one".to_owned()), ..Identity::default() }
+    }
+
+    /// What a look says of a medium whose read was begun so long ago and has no answer.
+    fn waits(looker: &mut Looker, ago: Duration) -> (Identity, Result<(), String>) {
+        let (send, answer) = channel();
+        let asked = Asked { since: HostClock.monotonic().saturating_sub(ago), answer };
+        let said = looker.answer(NODE, Identity::default(), asked, MOMENT);
+        drop(send);
+        said
+    }
+
+    #[test]
+    fn one_that_is_busy_for_seconds_is_there_and_one_that_never_answers_is_dead() {
+        let mut looker = Looker::default();
+        let asked = Asked::new(|| Ok(stick()));
+        assert_eq!(looker.answer(NODE, Identity::default(), asked, PATIENCE), (stick(), Ok(())));
+        assert_eq!(waits(&mut looker, PATIENCE), (stick(), Ok(())));
+        assert!(looker.open.contains_key(NODE), "the same read is waited for the next time");
+        let (who, why) = waits(&mut looker, DEAD);
+        assert_eq!((who, why.unwrap_err().as_str()), (stick(), "no answer within 20 seconds"));
+        let asked = Asked::new(|| Err("Input/output error".to_owned()));
+        assert_eq!(looker.answer(NODE, Identity::default(), asked, PATIENCE).0, stick());
+    }
+
+    #[test]
+    fn one_that_has_never_answered_is_not_taken_for_the_stick() {
+        let mut looker = Looker::default();
+        assert!(waits(&mut looker, MOMENT).1.is_err());
+    }
 }
