@@ -52,19 +52,14 @@ pub(crate) fn file_systems(facts: &Facts, before: &Before) -> Told {
             let held = was(before, ["filesystem", &fs.mount, "full"]);
             let status = share(fs.used, fs.total, [80, 90], held);
             let text = format!("{} of {} MiB are used", fs.used >> 20, fs.total >> 20);
-            found.extend(one("filesystem", &fs.mount, "full", status, text, "du -xh MOUNT | sort -h | tail"));
+            let remedy = format!("du -xh {} | sort -h | tail", fs.mount);
+            found.extend(one("filesystem", &fs.mount, "full", status, text, &remedy));
             if fs.inodes > 0 {
                 let held = was(before, ["filesystem", &fs.mount, "inodes"]);
                 let status = share(fs.used_inodes, fs.inodes, [80, 90], held);
                 let text = format!("{} of {} files are there", fs.used_inodes, fs.inodes);
-                found.extend(one(
-                    "filesystem",
-                    &fs.mount,
-                    "inodes",
-                    status,
-                    text,
-                    "find MOUNT -xdev | wc -l",
-                ));
+                let remedy = format!("du -x --inodes {} | sort -n | tail", fs.mount);
+                found.extend(one("filesystem", &fs.mount, "inodes", status, text, &remedy));
             }
             if fs.read_only {
                 let text = "it has become read-only".to_owned();

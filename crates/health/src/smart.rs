@@ -26,7 +26,13 @@ pub(crate) fn check(facts: &Facts, _: &Before) -> Told {
 fn drive(device: &str, json: &Value, remedy: &str) -> Vec<Finding> {
     let finding = |kind, status, text: String| Finding::new("smart", device, kind, status, text, remedy);
     let mut found = Vec::new();
+    let nvme = &json["nvme_smart_health_information_log"];
+    let warns = nvme["critical_warning"].as_u64().filter(|bits| *bits > 0).map(warning);
     match json["smart_status"]["passed"].as_bool() {
+        // A drive that warns has not passed; what it warns of says more.
+        _ if warns.is_some() => {
+            found.push(finding("failing", Status::Crit, warns.unwrap_or_default()));
+        }
         Some(true) => {}
         Some(false) => {
             found.push(finding("failing", Status::Crit, "the drive says that it will fail".to_owned()));
@@ -44,14 +50,6 @@ fn drive(device: &str, json: &Value, remedy: &str) -> Vec<Finding> {
             found.push(finding(name, Status::Warn, format!("{name} is {raw}")));
         }
     }
-    let nvme = &json["nvme_smart_health_information_log"];
-    if nvme["critical_warning"].as_u64().is_some_and(|w| w > 0) {
-        found.push(finding(
-            "failing",
-            Status::Crit,
-            format!("the drive warns: {}", nvme["critical_warning"]),
-        ));
-    }
     if nvme["percentage_used"].as_u64().is_some_and(|p| p >= 90) {
         found.push(finding(
             "worn",
@@ -67,4 +65,48 @@ fn drive(device: &str, json: &Value, remedy: &str) -> Vec<Finding> {
         found.push(finding("defects", Status::Warn, format!("{grown} grown defects")));
     }
     found
+}
+
+/// The bits of "Critical Warning" (NVMe Base Specification 2.0, figure 207).
+fn warning(bits: u64) -> String {
+    const BITS: [&str; 6] = [
+        "its spare blocks are used up",
+        "its temperature is beyond a limit",
+        "it has become unreliable after errors",
+        "it has become read-only",
+        "the battery of its cache has failed",
+        "its persistent memory region is unreliable or read-only",
+    ];
+    let known = BITS.iter().enumerate().filter(|(n, _)| bits >> n & 1 == 1).map(|(_, text)| *text);
+    let known: Vec<&str> = known.collect();
+    if known.is_empty() || bits >> BITS.len() > 0 {
+        return format!(
+            "the drive warns: {}",
+            [known.as_slice(), &[&format!("{bits:#x}")]].concat().join(", ")
+        );
+    }
+    format!("the drive warns: {}", known.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drive_that_warns_is_told_once_and_in_words() {
+        let json = |warning: u64| {
+            let text = format!(
+                r#"{{"smart_status":{{"passed":false}},"nvme_smart_health_information_log":{{"critical_warning":{warning}}}}}"#
+            );
+            serde_json::from_str::<Value>(&text).unwrap()
+        };
+        let found = drive("/dev/nvme0", &json(12), "r");
+        let expected = "the drive warns: it has become unreliable after errors, it has become read-only";
+        assert_eq!(found.iter().map(|f| f.message.as_str()).collect::<Vec<_>>(), [expected]);
+        assert_eq!(
+            drive("/dev/nvme0", &json(0x41), "r")[0].message,
+            "the drive warns: its spare blocks are used up, 0x41"
+        );
+        assert_eq!(drive("/dev/nvme0", &json(0), "r")[0].message, "the drive says that it will fail");
+    }
 }
