@@ -47,7 +47,9 @@ pub(crate) fn report(health: &Health, before: &Before, startup: bool, ui: &Ui) -
                 .put(&Report::cleared(id(old), format!("{} {} is well again", old.check, old.object)), now)?;
         }
     }
-    for check in &health.checks {
+    // The slots lie on the stick: that they cannot be looked at without it is no news.
+    let gone = health.findings.iter().any(|f| f.check == "stick");
+    for check in health.checks.iter().filter(|c| !(gone && c.name == "slots")) {
         let event = EventId::of(["health", check.name, "unknown"]);
         let report = match (&check.status, &check.why) {
             (Status::Unknown, Some(why)) => Report::raised(

@@ -34,7 +34,7 @@ pub(crate) fn gather(root: &Path, live: bool) -> Facts {
     facts.file_systems = file_systems(&files, live);
     facts.certificates = certificates(&files);
     scst(&files, &mut facts);
-    programs::ask(&files, live, &mut facts);
+    programs::gather(&files, live, &mut facts);
     facts
 }
 

@@ -2,13 +2,14 @@
 use esos_exec::{Cmd, HostRunner, Runner};
 use esos_health::{Fact, Facts};
 use esos_hostfs::{Files, HostFiles};
+use esos_layout::run;
 use serde_json::Value;
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// What a program printed, whatever its status, if it printed anything.
-fn run(program: &str, args: &[&str]) -> Fact<String> {
+fn ask(program: &str, args: &[&str]) -> Fact<String> {
     let cmd = Cmd::new(program).args(args.iter().copied()).limit(LIMIT);
     match HostRunner.run(&cmd) {
         Err(e) => Fact::Unknown(e.to_string()),
@@ -24,7 +25,7 @@ fn run(program: &str, args: &[&str]) -> Fact<String> {
     }
 }
 
-pub(crate) fn ask(files: &HostFiles, live: bool, facts: &mut Facts) {
+pub(crate) fn gather(files: &HostFiles, live: bool, facts: &mut Facts) {
     let there = |path: &str| files.stat(path).is_ok();
     let names = |path: &str| files.list(path).unwrap_or_default();
     let drives: Vec<String> =
@@ -32,6 +33,8 @@ pub(crate) fn ask(files: &HostFiles, live: bool, facts: &mut Facts) {
     let mapped = names("/sys/block").into_iter().filter(|n| n.starts_with("dm-")).any(|n| {
         files.read(&format!("/sys/block/{n}/dm/uuid")).is_ok_and(|uuid| uuid.starts_with(b"mpath-"))
     });
+    let report = files.read(run::BOOT_REPORT).ok().and_then(|b| serde_json::from_slice::<Value>(&b).ok());
+    let stick = report.is_some_and(|report| report["stick"].is_object());
     let resources = names("/etc/drbd.d").iter().any(|n| n.ends_with(".res"));
     let cluster = there("/etc/corosync/corosync.conf");
     let controller = names("/sys/class/scsi_host").into_iter().find_map(|host| {
@@ -53,6 +56,7 @@ pub(crate) fn ask(files: &HostFiles, live: bool, facts: &mut Facts) {
         facts.drbd = copied("drbdsetup", resources);
         facts.cluster = copied("crm_mon", cluster);
         facts.time = copied("chronyc", there("/etc/chrony/chrony.conf"));
+        facts.slots = copied("esos-image", stick);
         if !drives.is_empty() {
             facts.smart = Fact::Unknown("smartctl cannot be asked about a copied tree".to_owned());
         }
@@ -65,21 +69,24 @@ pub(crate) fn ask(files: &HostFiles, live: bool, facts: &mut Facts) {
         facts.smart = smart();
     }
     if mapped {
-        facts.multipath = run("/usr/sbin/multipath", &["-ll"]);
+        facts.multipath = ask("/usr/sbin/multipath", &["-ll"]);
+    }
+    if stick {
+        facts.slots = ask("/usr/sbin/esos-image", &["slots", "--json"]);
     }
     if resources {
-        facts.drbd = run("/usr/sbin/drbdsetup", &["status", "--json"]);
+        facts.drbd = ask("/usr/sbin/drbdsetup", &["status", "--json"]);
     }
     if cluster {
-        facts.cluster = run("/usr/sbin/crm_mon", &["-1"]);
+        facts.cluster = ask("/usr/sbin/crm_mon", &["-1"]);
     }
-    facts.time = run("/usr/bin/chronyc", &["-c", "tracking"]);
+    facts.time = ask("/usr/bin/chronyc", &["-c", "tracking"]);
     facts.raid = raid(controller);
 }
 
 fn smart() -> Fact<Vec<(String, Fact<String>)>> {
     const PROGRAM: &str = "/usr/sbin/smartctl";
-    let scanned = match run(PROGRAM, &["--json", "--scan"]) {
+    let scanned = match ask(PROGRAM, &["--json", "--scan"]) {
         Fact::Known(text) => text,
         Fact::Unknown(why) => return Fact::Unknown(why),
         Fact::Unused => return Fact::Unused,
@@ -91,7 +98,7 @@ fn smart() -> Fact<Vec<(String, Fact<String>)>> {
     let one = |device: &Value| {
         let name = device["name"].as_str()?.to_owned();
         let kind = device["type"].as_str().unwrap_or("auto");
-        let answer = run(PROGRAM, &["--json", "-H", "-A", "-d", kind, &name]);
+        let answer = ask(PROGRAM, &["--json", "-H", "-A", "-d", kind, &name]);
         Some((name, answer))
     };
     Fact::Known(devices.iter().filter_map(one).collect())
@@ -99,7 +106,7 @@ fn smart() -> Fact<Vec<(String, Fact<String>)>> {
 
 /// What `esos-raid` says of controllers; md is looked at by itself.
 fn raid(controller: Option<String>) -> Fact<Vec<(String, String, bool, String)>> {
-    let text = match run("/usr/sbin/esos-raid", &["health", "--json"]) {
+    let text = match ask("/usr/sbin/esos-raid", &["health", "--json"]) {
         Fact::Known(text) => text,
         Fact::Unknown(_) | Fact::Unused if controller.is_none() => return Fact::Unused,
         Fact::Unknown(why) => return Fact::Unknown(why),

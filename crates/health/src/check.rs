@@ -1,5 +1,5 @@
 //! All checks.
-use crate::{Fact, Facts, Finding, Status, boot, cluster, drbd, machine, scst, smart, stick, storage};
+use crate::{Fact, Facts, Finding, Status, boot, cluster, drbd, machine, scst, slots, smart, stick, storage};
 use serde::{Deserialize, Serialize};
 
 /// Findings of the last look, for what must not flap.
@@ -52,6 +52,7 @@ const CHECKS: &[(&str, Run)] = &[
     ("smart", smart::check),
     ("stick", stick::present),
     ("boot", boot::check),
+    ("slots", slots::check),
     ("conf", stick::conf),
     ("restore", stick::restored),
     ("crash", machine::crash),

@@ -59,6 +59,8 @@ pub struct Facts {
     pub stick: Fact<String>,
     /// `/run/esos/boot.json`.
     pub boot: Fact<String>,
+    /// `esos-image slots --json`.
+    pub slots: Fact<String>,
     /// `/run/esos/conf.json`: what the watcher of the configuration came to.
     pub conf: Fact<String>,
     /// `/var/lib/esos/conf/restored.json`.
@@ -97,6 +99,7 @@ impl Facts {
             smart: Fact::Unused,
             stick: Fact::Unused,
             boot: Fact::Unused,
+            slots: Fact::Unused,
             conf: Fact::Unused,
             restored: Fact::Unused,
             crash_loaded: Fact::Unused,

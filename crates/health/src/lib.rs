@@ -30,6 +30,7 @@ mod finding;
 mod limits;
 mod machine;
 mod scst;
+mod slots;
 mod smart;
 mod stick;
 mod storage;

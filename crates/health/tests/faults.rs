@@ -10,6 +10,7 @@ const SMART: &str = r#"{"smart_status":{"passed":true},"ata_smart_attributes":{"
 const DRBD: &str = r#"[{"name":"r0","role":"Primary","devices":[{"volume":0,"disk-state":"UpToDate"}],"connections":[{"name":"b","connection-state":"Connected","peer_devices":[{"volume":0,"peer-disk-state":"UpToDate"}]}]}]"#;
 const CLUSTER: &str = "Cluster Summary:\n  * Current DC: a (version 2.1) - partition with quorum\nNode List:\n  * Online: [ a b ]\n";
 const MDSTAT: &str = "Personalities : [raid1]\nmd0 : active raid1 sdb[1] sda[0]\n      64512 blocks super 1.2 [2/2] [UU]\n\nunused devices: <none>\n";
+const SLOTS: &str = r#"{"data":{"lost":false,"default":"PRIMARY","fallback":null,"slots":[{"slot":"PRIMARY","running":true,"state":"good","problem":null},{"slot":"SECONDARY","running":false,"state":"none","problem":null}]}}"#;
 const STICK: &str =
     r#"{"schema":"esos-stick/1","state":"present","device":"/dev/sdb","since":1,"message":"it is there"}"#;
 
@@ -31,6 +32,7 @@ fn well() -> Facts {
     facts.smart = Fact::Known(vec![("/dev/sda".into(), known(SMART))]);
     facts.stick = known(STICK);
     facts.boot = known(r#"{"warnings":[]}"#);
+    facts.slots = known(SLOTS);
     facts.conf = known(r#"{"last":5,"problem":null}"#);
     facts.restored = known(r#"{"complete":true,"damaged":[]}"#);
     facts.crash_loaded = known("1\n");
@@ -92,6 +94,16 @@ const FAULTS: &[(&str, &str, Status, Change)] = &[
     ("stick", "/dev/sdb", Status::Crit, |f| f.stick = known(&STICK.replace("present", "gone"))),
     ("stick", "/dev/sdb", Status::Crit, |f| f.stick = known(&STICK.replace("present", "refused"))),
     ("boot", "boot", Status::Warn, |f| f.boot = known(r#"{"warnings":["slot PRIMARY fell back"]}"#)),
+    ("slots", "SECONDARY", Status::Warn, |f| f.slots = known(&SLOTS.replace("none", "bad"))),
+    ("slots", "SECONDARY", Status::Crit, |f| {
+        f.slots = known(&SLOTS.replace("\"none\",\"problem\":null", "\"good\",\"problem\":\"it is cut\""));
+    }),
+    ("slots", "control records", Status::Crit, |f| {
+        f.slots = known(&SLOTS.replace("lost\":false", "lost\":true"));
+    }),
+    ("slots", "next boot", Status::Crit, |f| {
+        f.slots = known(&SLOTS.replace("default\":\"PRIMARY\"", "default\":null"));
+    }),
     ("conf", "configuration", Status::Crit, |f| f.conf = known(r#"{"last":5,"problem":"full"}"#)),
     ("restore", "configuration", Status::Crit, |f| {
         f.restored = known(r#"{"complete":false,"problem":"damaged"}"#);
@@ -170,7 +182,7 @@ fn each_fault_with_its_object_and_then_cleared() {
 #[test]
 fn what_cannot_be_had_is_unknown_and_never_well() {
     let unknown = || Fact::Unknown("it is not installed".to_owned());
-    let changes: [(&str, Change); 17] = [
+    let changes: [(&str, Change); 18] = [
         ("memory", |f| f.meminfo = Fact::Unknown("x".into())),
         ("filesystem", |f| f.file_systems = Fact::Unknown("x".into())),
         ("md", |f| f.mdstat = Fact::Unknown("x".into())),
@@ -178,6 +190,7 @@ fn what_cannot_be_had_is_unknown_and_never_well() {
         ("smart", |f| f.smart = Fact::Unknown("x".into())),
         ("stick", |f| f.stick = Fact::Unknown("x".into())),
         ("boot", |f| f.boot = Fact::Unknown("x".into())),
+        ("slots", |f| f.slots = Fact::Unknown("x".into())),
         ("conf", |f| f.conf = Fact::Unknown("x".into())),
         ("restore", |f| f.restored = Fact::Unknown("x".into())),
         ("crash", |f| f.crash_loaded = Fact::Unknown("x".into())),
@@ -201,10 +214,10 @@ fn what_cannot_be_had_is_unknown_and_never_well() {
         let mut facts = well();
         (facts.meminfo, facts.stick, facts.boot) = (known(garbage), known(garbage), known(garbage));
         (facts.drbd, facts.cluster, facts.time) = (known(garbage), known(garbage), known(garbage));
-        facts.crash_loaded = known(garbage);
+        (facts.crash_loaded, facts.slots) = (known(garbage), known(garbage));
         facts.smart = Fact::Known(vec![("/dev/sda".into(), known(garbage)), ("/dev/sdb".into(), unknown())]);
         let health = check(&facts, &Before::default());
-        for name in ["memory", "stick", "boot", "drbd", "cluster", "time", "crash", "smart"] {
+        for name in ["memory", "stick", "boot", "drbd", "cluster", "time", "crash", "smart", "slots"] {
             let found = health.checks.iter().find(|c| c.name == name).unwrap();
             assert_eq!(found.status, Status::Unknown, "{name} of {garbage:?}");
         }
