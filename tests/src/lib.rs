@@ -33,5 +33,6 @@ pub mod slots;
 pub mod smtp;
 pub mod ssh;
 pub mod tiny;
+pub mod write_log;
 
 pub use level::{Level, ParseLevelError, allowed, skip};

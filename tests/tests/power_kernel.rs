@@ -3,18 +3,18 @@
 //! stick again, is mounted by the kernel, and read by `esos-conf`.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test fails by panicking")]
 use esos_bootimg::disk::ext4::Ext4Image;
+use esos_tests::damage::Dice;
+use esos_tests::write_log::{self, Op};
 use esos_tests::{Level, allowed, image, skip};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 const DAEMON: &str = "/usr/bin/qemu-storage-daemon";
 const SIZE: u64 = 48 << 20;
-const SECTOR: u64 = 512;
 
 fn run(program: &str, args: &[&str]) -> Result<String, String> {
     let out = Command::new(program).args(args).output().map_err(|e| format!("{program}: {e}"))?;
@@ -80,55 +80,6 @@ impl Drop for Recorder {
     }
 }
 
-/// One line of the log: `Documentation/admin-guide/device-mapper/log-writes.rst`, and QEMU's `block/blklogwrites.c`.
-enum Op {
-    Write { at: u64, bytes: Vec<u8> },
-    Zero { at: u64, len: u64 },
-    Flush,
-}
-
-/// What was done, each with the number of its entry from 1: an entry can be a flush and a write.
-fn read_log(path: &Path) -> Vec<(u64, Op)> {
-    let log = fs::read(path).unwrap();
-    let word = |at: usize| u64::from_le_bytes(log[at..at + 8].try_into().unwrap());
-    assert_eq!(word(0), 0x6a_736677_736872, "the magic of dm-log-writes");
-    let (count, sector) = (word(16), SECTOR as usize);
-    let (mut ops, mut at) = (Vec::new(), sector);
-    for entry in 1..=count {
-        let (place, sectors, flags) = (word(at) * SECTOR, word(at + 8) * SECTOR, word(at + 16));
-        at += sector;
-        if flags & 1 != 0 {
-            ops.push((entry, Op::Flush));
-        }
-        match (flags & 4 != 0, sectors) {
-            (_, 0) => {}
-            (true, len) => ops.push((entry, Op::Zero { at: place, len })),
-            (false, len) => {
-                ops.push((entry, Op::Write { at: place, bytes: log[at..at + len as usize].to_vec() }));
-                at += len as usize;
-            }
-        }
-        if flags & 2 != 0 {
-            ops.push((entry, Op::Flush));
-        }
-    }
-    ops
-}
-
-fn entries(log: &Path) -> u64 {
-    let mut word = [0; 8];
-    File::open(log).unwrap().read_exact_at(&mut word, 16).unwrap();
-    u64::from_le_bytes(word)
-}
-
-fn put(image: &mut [u8], op: &Op) {
-    match op {
-        Op::Write { at, bytes } => image[*at as usize..*at as usize + bytes.len()].copy_from_slice(bytes),
-        Op::Zero { at, len } => image[*at as usize..(*at + *len) as usize].fill(0),
-        Op::Flush => {}
-    }
-}
-
 struct Case {
     dir: PathBuf,
     conf: PathBuf,
@@ -157,18 +108,6 @@ impl Case {
         let found = self.conf(mounted.dir, &["verify"]);
         let rows = found["data"]["generations"].as_array().ok_or_else(|| found.to_string())?;
         Ok(rows.iter().filter(|r| r["whole"] == true).map(|r| r["id"].as_u64().unwrap()).collect())
-    }
-}
-
-/// SplitMix64.
-struct Random(u64);
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
     }
 }
 
@@ -282,17 +221,17 @@ fn replay(test: &str, how: How) {
         };
         for n in 0..steps {
             if let Some(id) = step(&case, mounted.dir, how, n) {
-                said.insert(entries(&log), id);
+                said.insert(write_log::entries(&log).unwrap(), id);
             }
         }
     }
     drop(recorder);
 
-    let ops = read_log(&log);
+    let ops = write_log::read(&log).unwrap();
     let flushes = ops.iter().filter(|(_, op)| matches!(op, Op::Flush)).count();
     println!("{} writes, {flushes} flushes, {steps} steps", ops.len() - flushes);
     let (mut image, mut sure) = (before.clone(), before);
-    let (mut random, mut points, mut lost) = (Random(1), 0u32, Vec::new());
+    let (mut dice, mut points, mut lost) = (Dice::new(1), 0u32, Vec::new());
     let mut pending: Vec<&Op> = Vec::new();
     // `entry`: what had been said before it must be there.
     let mut check = |bytes: &[u8], entry: u64, what: &str| {
@@ -309,7 +248,7 @@ fn replay(test: &str, how: How) {
         }
     };
     for (entry, op) in &ops {
-        put(&mut image, op);
+        op.put(&mut image);
         if !matches!(op, Op::Flush) {
             pending.push(op);
             check(&image, *entry, "after entry");
@@ -319,7 +258,7 @@ fn replay(test: &str, how: How) {
         let rounds = if pending.len() > 1 { 20 } else { 0 };
         for _ in 0..rounds {
             let mut some = sure.clone();
-            pending.iter().filter(|_| random.next() & 1 == 1).for_each(|op| put(&mut some, op));
+            pending.iter().filter(|_| dice.below(2) == 1).for_each(|op| op.put(&mut some));
             check(&some, entry.saturating_sub(1), "some of what came before entry");
         }
         pending.clear();

@@ -160,7 +160,10 @@ impl Placed {
             Keep::Overlay(path) => overlay(path)?,
             Keep::Write => raw(false),
             Keep::WriteAndLog(log) => {
-                json!({ "driver": "blklogwrites", "file": raw(false), "log": file(log) })
+                // The log tells of every write at once, also while the guest runs and where it is killed.
+                json!({
+                    "driver": "blklogwrites", "file": raw(false), "log": file(log), "log-super-update-interval": 1,
+                })
             }
             Keep::ReadOnly => raw(true),
         };
