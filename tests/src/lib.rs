@@ -23,6 +23,7 @@ pub mod keeper;
 pub mod kernel;
 mod level;
 pub mod many_slots;
+pub mod many_states;
 pub mod module;
 pub mod packages;
 pub mod pair;
