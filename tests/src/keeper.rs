@@ -38,6 +38,14 @@ const SENDMAIL: &str = "#!/bin/busybox sh\n(cat; echo; echo MAIL-END) >>/tmp/mai
 /// # Errors
 /// In words: what is not built, or not installed here.
 pub fn slot(dir: &Path, kernel: &kernel::Kernel) -> Result<Slot, String> {
+    slot_of(dir, kernel, "1.0")
+}
+
+/// The same of another version.
+///
+/// # Errors
+/// As [`slot`].
+pub fn slot_of(dir: &Path, kernel: &kernel::Kernel, version: &str) -> Result<Slot, String> {
     let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/bootimg/assets/root");
     let text = |name: &str, text: &str| {
         let path = dir.join(name);
@@ -53,7 +61,7 @@ pub fn slot(dir: &Path, kernel: &kernel::Kernel) -> Result<Slot, String> {
         ("usr/lib/esos/restore-conf.image", assets.join("usr/lib/esos/restore-conf")),
         ("usr/lib/esos/restore-conf", text("restore", RESTORE)?),
         ("usr/sbin/sendmail", text("sendmail", SENDMAIL)?),
-        ("etc/esos-release", text("release", "1.0\n")?),
+        ("etc/esos-release", text(&format!("release-{version}"), &format!("{version}\n"))?),
         ("etc/settings", text("settings", "as shipped\n")?),
         ("etc/hostname", text("hostname", "keeper\n")?),
         ("etc/esos/mail.toml", text("mail", "to = [\"admin@example.org\"]\n")?),
@@ -65,7 +73,7 @@ pub fn slot(dir: &Path, kernel: &kernel::Kernel) -> Result<Slot, String> {
             programs.push((name.to_owned(), PathBuf::from(program)));
         }
     }
-    Slot::with(kernel, &Content { version: "1.0", init: INIT, programs, args: "" })
+    Slot::with(kernel, &Content { version, init: INIT, programs, args: "" })
 }
 
 /// Waits until the box has come up and given its shell; what the console has said since.
@@ -103,7 +111,14 @@ fn without_kernel(text: &str) -> String {
 /// # Errors
 /// It does not come up.
 pub fn start(stick: &Path, others: &[&Path]) -> Result<(Guest, String), Box<dyn Error>> {
-    let disk = Disk::new(stick, Bus::Usb).id("stick").keep(Keep::Write);
+    start_on(Disk::new(stick, Bus::Usb).id("stick").keep(Keep::Write), others)
+}
+
+/// The same where something else becomes of what is written to the stick.
+///
+/// # Errors
+/// As [`start`].
+pub fn start_on(disk: Disk, others: &[&Path]) -> Result<(Guest, String), Box<dyn Error>> {
     let mut machine = Machine::new("keeper").memory(Bytes::mib(1024)).disk(disk);
     for (n, other) in others.iter().enumerate() {
         machine = machine.disk(Disk::new(*other, Bus::Virtio).id(format!("other{n}")).keep(Keep::Write));
