@@ -38,7 +38,10 @@ struct Mounted<'d> {
 
 impl<'d> Mounted<'d> {
     fn new(file: &Path, dir: &'d Path) -> Result<Self, String> {
-        let device = run("losetup", &["--find", "--show", text(file)])?;
+        // Others on this host take loop devices too.
+        let device = again(|| run("losetup", &["--find", "--show", text(file)]));
+        let device =
+            device.unwrap_or_else(|why| panic!("no loop device, which says nothing of the store: {why}"));
         run("mount", &["-t", "ext4", &device, text(dir)]).inspect_err(|_| {
             let _freed = run("losetup", &["-d", &device]);
         })?;
@@ -48,8 +51,23 @@ impl<'d> Mounted<'d> {
 
 impl Drop for Mounted<'_> {
     fn drop(&mut self) {
-        let _gone = run("umount", &[text(self.dir)]).and_then(|_| run("losetup", &["-d", &self.device]));
+        // Whoever looks around on this host may hold it for a moment.
+        let gone = again(|| run("umount", &[text(self.dir)]));
+        if let Err(why) = gone.and_then(|_| run("losetup", &["-d", &self.device])) {
+            println!("left behind: {why}");
+        }
     }
+}
+
+/// Tries it for some seconds.
+fn again<T>(mut one: impl FnMut() -> Result<T, String>) -> Result<T, String> {
+    for _ in 0..20 {
+        if let Ok(done) = one() {
+            return Ok(done);
+        }
+        std::thread::sleep(Duration::from_millis(250));
+    }
+    one()
 }
 
 /// What lies between a file on the disk and the kernel, and writes down what passes.
@@ -103,6 +121,8 @@ impl Case {
     /// Mounts what is left and says which generations are whole.
     fn whole(&self, bytes: &[u8]) -> Result<Vec<u64>, String> {
         let (stick, dir) = (self.dir.join("left.img"), self.dir.join("left"));
+        // A new file each time: one that could not be unmounted must not write into the next.
+        let _last = fs::remove_file(&stick);
         fs::write(&stick, bytes).map_err(|e| e.to_string())?;
         let mounted = Mounted::new(&stick, &dir)?;
         let found = self.conf(mounted.dir, &["verify"]);

@@ -1,19 +1,17 @@
 //! Files of this machine.
+use crate::new_file::beside;
 use crate::{FileError, FileKind, FileOp, Files, Meta};
 use nix::errno::Errno;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Files below a directory of this machine; `/` for the machine itself.
 #[derive(Debug, Clone)]
 pub struct HostFiles {
     root: PathBuf,
 }
-
-static SERIAL: AtomicU64 = AtomicU64::new(0);
 
 impl HostFiles {
     /// Files below that directory. Links inside it are followed by the kernel as they are.
@@ -48,13 +46,19 @@ impl Files for HostFiles {
         let op = FileOp::Replace;
         let error = FileError::io(path, op);
         let full = self.path(path, op)?;
-        let (Some(dir), Some(name)) = (full.parent(), full.file_name()) else {
+        let Some(dir) = full.parent().filter(|_| full.file_name().is_some()) else {
             return Err(FileError::new(path, op, Errno::EISDIR as i32));
         };
-        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
-        let temp = dir.join(format!(".{}.{}-{serial}.tmp", name.to_string_lossy(), std::process::id()));
+        let create = |temp: &Path| {
+            OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(mode)
+                .open(temp)
+                .map_err(FileError::io(path, op))
+        };
+        let (temp, mut file) = beside(&full, create)?;
         let written = (|| {
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&temp)?;
             file.set_permissions(fs::Permissions::from_mode(mode))?;
             file.write_all(bytes)?;
             file.sync_all()?;
@@ -62,7 +66,7 @@ impl Files for HostFiles {
             File::open(dir)?.sync_all()
         })();
         written.map_err(|e| {
-            // The temporary file may not have been made; the first error is the one that counts.
+            // The first error is the one that counts.
             let _leftover = fs::remove_file(&temp);
             error(e)
         })

@@ -8,6 +8,24 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 static SERIAL: AtomicU64 = AtomicU64::new(0);
 
+/// Makes the temporary file of a path, `.NAME.PID-N.tmp` beside it. A process of the same number may have left one
+/// there when the power went, or write one in another namespace: then the next number is taken.
+pub(crate) fn beside<T>(
+    path: &Path,
+    mut create: impl FnMut(&Path) -> Result<T, FileError>,
+) -> Result<(PathBuf, T), FileError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let process = std::process::id();
+    loop {
+        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+        let temp = path.with_file_name(format!(".{name}.{process}-{serial}.tmp"));
+        match create(&temp) {
+            Err(error) if error.errno == Errno::EEXIST as i32 => {}
+            done => return done.map(|made| (temp, made)),
+        }
+    }
+}
+
 /// A file being written beside its place. [`NewFile::commit`] flushes it, renames it into place and
 /// flushes the directory; a `NewFile` that is dropped before leaves nothing behind.
 ///
@@ -40,13 +58,10 @@ impl NewFile {
     /// The errno of creating it.
     pub fn create(path: &Path, mode: u32) -> Result<Self, FileError> {
         let text = path.to_string_lossy();
-        let Some(name) = path.file_name() else {
+        if path.file_name().is_none() {
             return Err(FileError::new(&text, FileOp::Create, Errno::EISDIR as i32));
-        };
-        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
-        let temp =
-            path.with_file_name(format!(".{}.{}-{serial}.tmp", name.to_string_lossy(), std::process::id()));
-        let stream = Stream::create_new(&temp, mode)?;
+        }
+        let (temp, stream) = beside(path, |temp| Stream::create_new(temp, mode))?;
         Ok(Self { stream: Some(stream), temp, place: path.to_owned() })
     }
 
@@ -144,6 +159,23 @@ mod tests {
         drop(new);
         assert_eq!(fs::read(&path).unwrap(), b"old");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_a_power_cut_left_does_not_hinder() {
+        let dir = TempDir::new("new").unwrap();
+        let path = dir.path().join("f");
+        let next = SERIAL.load(Ordering::Relaxed);
+        for n in next..next + 20 {
+            fs::write(dir.path().join(format!(".f.{}-{n}.tmp", std::process::id())), "half").unwrap();
+        }
+        let mut new = NewFile::create(&path, 0o600).unwrap();
+        new.write_all(b"whole").unwrap();
+        new.commit().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"whole");
+        let files = crate::HostFiles::new(dir.path());
+        crate::Files::replace(&files, "/f", b"anew", 0o600).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"anew");
     }
 
     #[test]
