@@ -1,7 +1,7 @@
 //! A second store that holds what the first one holds.
 use crate::Damage;
 use crate::seam::{Medium, NewPack, ReadPack};
-use crate::store::{Store, StoreError, gen_name, note, old_name, parse_name};
+use crate::store::{Store, StoreError, clear, gen_name, note, old_name, parse_name};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -100,6 +100,7 @@ pub fn mirror(from: &dyn Medium, to: &dyn Medium, replace: bool) -> Result<Mirro
         done.removed.push(name.clone());
     }
     let names = to.list().map_err(|e| MirrorError::To(StoreError::io("listed")(e)))?;
+    clear(to, &names);
     let newest = theirs.keys().filter_map(|name| parse_name(name)).filter(|(current, _)| *current).max();
     if let Some((_, id)) = newest {
         note(to, &names, id);

@@ -135,6 +135,13 @@ pub(crate) fn note(medium: &dyn Medium, names: &[String], id: u64) {
     let _next_time = medium.note(before, &note_name(id));
 }
 
+/// Removes what a power cut left of files that were being written. That one cannot be removed now is no reason to fail.
+pub(crate) fn clear(medium: &dyn Medium, names: &[String]) {
+    for name in names.iter().filter(|n| n.starts_with('.') && n.ends_with(".tmp")) {
+        let _next_time = medium.remove(name);
+    }
+}
+
 pub(crate) fn parse_name(name: &str) -> Option<(bool, u64)> {
     let digits = name.strip_suffix(".esc")?;
     let (current, digits) = match digits.strip_prefix("gen-") {

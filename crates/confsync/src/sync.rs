@@ -6,7 +6,7 @@ use crate::node::encode_rows;
 use crate::pack::Writer;
 use crate::scan::{Scan, Skipped, scan};
 use crate::seam::{Medium, Tree};
-use crate::store::{Store, StoreError, gen_name, note, parse_name};
+use crate::store::{Store, StoreError, clear, gen_name, note, parse_name};
 use crate::{BoxPath, Id, NodeKind, Snapshot, Tracked};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -309,10 +309,7 @@ impl<'m> Work<'m> {
         let writer = self.writer.take().ok_or(StoreError::Gone)?;
         let pack = writer.finish(&record).map_err(StoreError::io("written"))?;
         note(self.medium, &self.names, id);
-        // What a power cut left behind. That it cannot be removed now is no reason to fail.
-        for name in self.names.iter().filter(|n| n.starts_with('.') && n.ends_with(".tmp")) {
-            let _next_time = self.medium.remove(name);
-        }
+        clear(self.medium, &self.names);
         Ok((generation, pack))
     }
 }
