@@ -196,7 +196,7 @@ fn note(files: &HostFiles, failure: Option<&Failure>, ui: &mut Ui) {
     let before: Last =
         files.read(LAST).ok().and_then(|b| serde_json::from_slice(&b).ok()).unwrap_or_default();
     let now = HostClock.now();
-    let problem = failure.map(|f| f.message().to_owned());
+    let problem = failure.map(Failure::whole);
     let id = EventId::of(["mirror", "stick"]);
     let report = match (&before.problem, &problem) {
         (None, Some(problem)) => Some(
