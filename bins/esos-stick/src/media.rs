@@ -1,5 +1,6 @@
 //! Which media with our labels there are, and whether they can be read.
 use esos_blockdev::{Device, Inventory};
+use esos_cli::Failure;
 use esos_hostfs::{Clock, HostClock};
 use esos_initramfs::{Fat, Gpt, ReadAt, Window};
 use esos_layout::{part, state::decode_stick};
@@ -143,7 +144,7 @@ fn read(node: &str, block: u64) -> Result<Identity, String> {
     posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED).map_err(|e| e.to_string())?;
     let len = io::Seek::seek(&mut &file, io::SeekFrom::End(0)).map_err(text)?;
     let disk = Disk { file, len };
-    let gpt = Gpt::read(&disk, block).map_err(|e| e.to_string())?;
+    let gpt = Gpt::read(&disk, block).map_err(|e| Failure::from(e).whole())?;
     let stick = gpt.named(part::BOOT).and_then(|boot| identity(&disk, boot.start, boot.length));
     Ok(Identity { disk_guid: Some(gpt.disk_guid), stick, ..Identity::default() })
 }
@@ -187,6 +188,14 @@ mod tests {
         assert_eq!((who, why.unwrap_err().as_str()), (stick(), "no answer within 20 seconds"));
         let asked = Asked::new(|| Err("Input/output error".to_owned()));
         assert_eq!(looker.answer(NODE, Identity::default(), asked, PATIENCE).0, stick());
+    }
+
+    #[test]
+    fn why_it_cannot_be_read_is_said_to_the_bottom() {
+        let dir = esos_hostfs::TempDir::new("stick").unwrap();
+        // Reading a directory fails as reading a dead medium does, with an error of the kernel.
+        let why = read(&dir.path().to_string_lossy(), 512).unwrap_err();
+        assert!(why.starts_with("cannot read the GPT: ") && why.contains("os error"), "{why}");
     }
 
     #[test]
