@@ -133,10 +133,22 @@ fn file_systems(files: &HostFiles, live: bool) -> Fact<Vec<FileSystem>> {
             inodes: space.inodes,
             used_inodes: space.inodes.saturating_sub(space.free_inodes),
             // So the kernel shows a file system that it has stopped writing to after an error.
-            read_only: has(&mount.options, "rw") && has(&mount.super_options, "ro"),
+            read_only: has(&mount.options, "rw")
+                && (has(&mount.super_options, "ro") || has(&mount.super_options, "emergency_ro")),
+            errors: ext4_errors(files, mount).unwrap_or(0),
         });
     }
     Fact::Known(found)
+}
+
+/// `/sys/fs/ext4/NAME/errors_count`, under the kernel's name of the device.
+fn ext4_errors(files: &HostFiles, mount: &Mount) -> Option<u64> {
+    if mount.fs_type != "ext4" {
+        return None;
+    }
+    let event = trimmed(files, &format!("/sys/dev/block/{}/uevent", mount.dev))?;
+    let name = event.lines().find_map(|line| line.strip_prefix("DEVNAME="))?;
+    trimmed(files, &format!("/sys/fs/ext4/{}/errors_count", name.replace('/', "!")))?.parse().ok()
 }
 
 fn scst(files: &HostFiles, facts: &mut Facts) {

@@ -26,6 +26,9 @@ pub struct FileSystem {
     pub used_inodes: u64,
     /// Whether it can only be read though it was mounted for writing.
     pub read_only: bool,
+    /// How many errors ext4 has met in it since it was checked last. Linux 6.12 stops writing after one without calling
+    /// the file system read-only anywhere.
+    pub errors: u64,
 }
 
 /// A sensor of hwmon, in thousandths of a degree.

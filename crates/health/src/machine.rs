@@ -71,6 +71,10 @@ pub(crate) fn file_systems(facts: &Facts, before: &Before) -> Told {
                     text,
                     "dmesg; fsck the device",
                 ));
+            } else if fs.errors > 0 {
+                let text = format!("{} errors in it; the kernel may have stopped writing to it", fs.errors);
+                let remedy = "dmesg; fsck the device";
+                found.extend(one("filesystem", &fs.mount, "errors", Status::Crit, text, remedy));
             }
         }
         Fact::Known(found)

@@ -25,6 +25,7 @@ fn well() -> Facts {
         inodes: 100,
         used_inodes: 10,
         read_only: false,
+        errors: 0,
     };
     facts.file_systems = Fact::Known(vec![root]);
     facts.mdstat = known(MDSTAT);
@@ -68,6 +69,7 @@ const FAULTS: &[(&str, &str, Status, Change)] = &[
     ("filesystem", "/", Status::Crit, |f| fs(f, |s| s.used = 901)),
     ("filesystem", "/", Status::Warn, |f| fs(f, |s| s.used_inodes = 81)),
     ("filesystem", "/", Status::Crit, |f| fs(f, |s| s.read_only = true)),
+    ("filesystem", "/", Status::Crit, |f| fs(f, |s| s.errors = 1)),
     ("md", "md0", Status::Crit, |f| {
         f.mdstat = known(&MDSTAT.replace("sdb[1]", "sdb[1](F)").replace("[2/2] [UU]", "[2/1] [U_]"));
     }),
