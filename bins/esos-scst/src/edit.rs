@@ -256,7 +256,7 @@ struct Attribute {
 
 pub(crate) fn get(ui: &mut Ui, path: &str, names: &[String], state: Option<&Path>) -> Result<Exit, Failure> {
     let path: ObjectPath = path.parse().or_exit(Exit::Usage)?;
-    let live = crate::verbs::live(ui, state)?;
+    let live = crate::verbs::everything(ui, state)?;
     let missing = || Failure::new(Exit::Failed, format!("there is no {path}")).help("esos scst show");
     if !live.contains(&path) {
         return Err(missing());

@@ -1,7 +1,7 @@
 //! SCST of this machine, of a copied tree, or of a recorded state.
 use esos_cli::{Exit, Failure, Global, OrExit, Ui};
 use esos_hostfs::{Clock, Deadline, HostClock};
-use esos_scst::{Journal, Live, ObserveError, Write, observe};
+use esos_scst::{Journal, Live, ObserveError, Write, observe, observe_configuration};
 use esos_scst_sim::{Environment, Sim};
 use esos_sysfs::{AttrTree, HostTree};
 use std::collections::BTreeSet;
@@ -54,13 +54,22 @@ fn backing(state: &str, mut env: Environment) -> Environment {
     env
 }
 
-/// The state of a tree; exit code 7 where SCST is not loaded.
+/// The state of a tree, as far as it can be configured; exit code 7 where SCST is not loaded.
 pub(crate) fn live(tree: &dyn AttrTree) -> Result<Live, Failure> {
-    observe(tree).map_err(|e| match e {
+    observe_configuration(tree).map_err(failure)
+}
+
+/// The same with counters, connections and commands in flight.
+pub(crate) fn everything(tree: &dyn AttrTree) -> Result<Live, Failure> {
+    observe(tree).map_err(failure)
+}
+
+fn failure(error: ObserveError) -> Failure {
+    match error {
         ObserveError::NotLoaded => Failure::new(Exit::Unavailable, "SCST is not loaded")
             .help("load it with `service scst start`, or give --root or --state"),
         other => Failure::from(other),
-    })
+    }
 }
 
 /// NUMA nodes that are online, `0-1,3`; node 0 where the kernel has none.

@@ -134,14 +134,14 @@ pub(crate) fn verb(ui: &mut Ui, verb: &Verb) -> Result<Exit, Failure> {
     }
     let pause = Duration::try_from_secs_f64(interval.clamp(0.1, 3600.0)).unwrap_or(Duration::from_secs(2));
     let tree = machine::tree(ui.global());
-    let mut before = rows(&machine::live(&tree)?);
+    let mut before = rows(&machine::everything(&tree)?);
     let mut since = HostClock.monotonic();
     let mut left = count.unwrap_or(u64::MAX).max(1);
     loop {
         HostClock.sleep(pause);
         let now = HostClock.monotonic();
         let seconds = now.saturating_sub(since).as_secs_f64();
-        let mut rows = with_rates(rows(&machine::live(&tree)?), &before, seconds);
+        let mut rows = with_rates(rows(&machine::everything(&tree)?), &before, seconds);
         rows.iter_mut().for_each(|r| r.latency = latency(&tree, r));
         (before, since) = (rows.clone(), now);
         left = left.saturating_sub(1);
@@ -155,7 +155,7 @@ pub(crate) fn verb(ui: &mut Ui, verb: &Verb) -> Result<Exit, Failure> {
 }
 
 fn once(ui: &mut Ui, state: Option<&Path>) -> Result<Exit, Failure> {
-    let mut rows = rows(&crate::verbs::live(ui, state)?);
+    let mut rows = rows(&crate::verbs::everything(ui, state)?);
     if state.is_none() {
         let tree = machine::tree(ui.global());
         rows.iter_mut().for_each(|r| r.latency = latency(&tree, r));

@@ -84,6 +84,14 @@ pub(crate) fn live(ui: &Ui, state: Option<&Path>) -> Result<Live, Failure> {
     }
 }
 
+/// The same with counters, connections and commands in flight.
+pub(crate) fn everything(ui: &Ui, state: Option<&Path>) -> Result<Live, Failure> {
+    match state {
+        Some(state) => machine::everything(&machine::simulator(state, &Config::default())?),
+        None => machine::everything(&machine::tree(ui.global())),
+    }
+}
+
 pub(crate) fn show(
     ui: &mut Ui,
     path: Option<&str>,
@@ -98,7 +106,7 @@ pub(crate) fn show(
         })?;
         return Ok(Exit::Done);
     }
-    let live = live(ui, state)?;
+    let live = everything(ui, state)?;
     let config = picked(live.to_config(), path.as_ref())?;
     let text = masked(&config);
     let schema = if path.is_some() { "esos.scst.config/1" } else { "esos.scst.state/1" };

@@ -53,7 +53,7 @@ pub use modules::{Hardware, ModuleWish, modules};
 pub use name::{
     AluaGroupName, DeviceName, DriverName, GroupName, HandlerName, InitiatorName, NameError, TargetName,
 };
-pub use observe::{ObserveError, observe};
+pub use observe::{ObserveError, observe, observe_configuration};
 pub use path::{ObjectPath, PathError};
 pub use plan::{Action, Class, Operation, Pending, Plan, Step, Write};
 pub use planner::{Policy, plan};

@@ -1,8 +1,9 @@
 //! Every recorded tree is observed, and what SCST marks as `[key]` is in the saved configuration.
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "test helpers")]
-use esos_scst::{Document, observe};
+use esos_scst::{Document, observe, observe_configuration};
 use esos_sysfs::{AttrError, AttrOp, AttrTree, Entry, Kind};
 use serde_json::Value;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 /// A recorded tree, read only.
@@ -104,4 +105,50 @@ fn sessions_know_their_group() {
     let nullio = live.handlers.iter().find(|(n, _)| n.as_str() == "vdisk_nullio").unwrap().1;
     assert!(nullio.create.contains("size_mb") && !nullio.create.contains("filename"));
     assert!(iscsi.target_attributes.contains("IncomingUser"), "{:?}", iscsi.target_attributes);
+}
+
+/// Remembers what was read.
+struct Asked<'a>(&'a Recorded, RefCell<Vec<String>>);
+
+impl AttrTree for Asked<'_> {
+    fn read(&self, path: &str) -> Result<String, AttrError> {
+        self.1.borrow_mut().push(path.to_owned());
+        self.0.read(path)
+    }
+    fn write(&self, path: &str, value: &str) -> Result<(), AttrError> {
+        self.0.write(path, value)
+    }
+    fn list(&self, path: &str) -> Result<Vec<Entry>, AttrError> {
+        self.0.list(path)
+    }
+    fn read_link(&self, path: &str) -> Result<String, AttrError> {
+        self.0.read_link(path)
+    }
+}
+
+#[test]
+fn a_configuration_is_observed_without_counters_and_commands_in_flight() {
+    let mut sessions = 0;
+    for name in states() {
+        let recorded = Recorded::load(&name);
+        let (Ok(all), asked) = (observe(&recorded), Asked(&recorded, RefCell::default())) else { continue };
+        let some = observe_configuration(&asked).unwrap();
+        assert_eq!((some.to_config(), some.fingerprint()), (all.to_config(), all.fingerprint()), "{name}");
+        assert_eq!(some.attributes.len(), all.attributes.len(), "{name}: attributes are there, read or not");
+        let who = |live: &esos_scst::Live| {
+            let targets = live.drivers.values().flat_map(|d| d.targets.values());
+            let of = targets.flat_map(|t| &t.sessions);
+            of.map(|(n, s)| (n.clone(), s.initiator.clone(), s.group.clone())).collect::<Vec<_>>()
+        };
+        assert_eq!(who(&some), who(&all), "{name}");
+        sessions += who(&all).len();
+        for path in asked.1.into_inner() {
+            let counts = path.contains("/sessions/") && !path.ends_with("/initiator_name");
+            assert!(
+                !counts && !path.starts_with("trace_") || path == "trace_level",
+                "{name}: {path} was read"
+            );
+        }
+    }
+    assert!(sessions > 20, "only {sessions}");
 }

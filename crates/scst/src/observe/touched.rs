@@ -23,10 +23,11 @@ pub(crate) fn observe_touched(
     planned: &Plan,
     wanted: &Config,
 ) -> Result<Live, ObserveError> {
-    let mut again = Again { scan: Scan { tree }, live: before.clone(), wanted, seen: BTreeSet::new() };
+    let mut again =
+        Again { scan: Scan { tree, all: false }, live: before.clone(), wanted, seen: BTreeSet::new() };
     for op in &planned.operations {
         // A path that is none is none of ours: all is read.
-        let Ok(path) = op.path.parse::<ObjectPath>() else { return super::observe(tree) };
+        let Ok(path) = op.path.parse::<ObjectPath>() else { return super::observe_configuration(tree) };
         again.object(&path, op)?;
     }
     let devices = |path: &str| matches!(path.parse(), Ok(ObjectPath::Device(..)));
