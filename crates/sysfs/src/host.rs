@@ -130,21 +130,40 @@ impl AttrTree for HostTree {
     }
 
     fn look_in(&self, dir: &str, names: &[&str]) -> Result<Vec<Look>, AttrError> {
-        // Opening the directory is worth it from a few attributes on.
-        let there = (names.len() > 3)
-            .then(|| fs::File::open(self.asked(dir, &AttrOp::List)?).map_err(error(dir, AttrOp::List)));
-        let there = there.transpose()?;
-        let one = |name: &&str| {
-            let path = join(dir, name);
-            let inside = Path::new(name).components().eq([Component::Normal(name.as_ref())]);
-            let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
-            match there.as_ref().filter(|_| inside).map(|dir| openat(dir, *name, flags, Mode::empty())) {
-                Some(Ok(file)) => look(&path, file.into()),
-                _ => self.look(&path),
-            }
+        let there = self.opened(dir, names)?;
+        let one = |name: &&str| match inside(there.as_ref(), name) {
+            Some(file) => look(&join(dir, name), file),
+            None => self.look(&join(dir, name)),
         };
         names.iter().map(one).collect()
     }
+
+    fn read_in(&self, dir: &str, names: &[&str]) -> Vec<Result<String, AttrError>> {
+        // Where it cannot be opened each attribute says why.
+        let there = self.opened(dir, names).ok().flatten();
+        let one = |name: &&str| match inside(there.as_ref(), name) {
+            Some(mut file) => whole(&mut file).map_err(error(&join(dir, name), AttrOp::Read)),
+            None => self.read(&join(dir, name)),
+        };
+        names.iter().map(one).collect()
+    }
+}
+
+impl HostTree {
+    /// The directory, where opening it is worth it: from a few attributes on.
+    fn opened(&self, dir: &str, names: &[&str]) -> Result<Option<fs::File>, AttrError> {
+        if names.len() <= 3 {
+            return Ok(None);
+        }
+        fs::File::open(self.asked(dir, &AttrOp::List)?).map(Some).map_err(error(dir, AttrOp::List))
+    }
+}
+
+/// An attribute of an open directory; `None` for what is no name, and what cannot be opened to be read.
+fn inside(dir: Option<&fs::File>, name: &str) -> Option<fs::File> {
+    let plain = Path::new(name).components().eq([Component::Normal(name.as_ref())]);
+    let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+    dir.filter(|_| plain).and_then(|dir| openat(dir, name, flags, Mode::empty()).ok()).map(fs::File::from)
 }
 
 fn look(path: &str, mut file: fs::File) -> Result<Look, AttrError> {
@@ -212,9 +231,16 @@ mod tests {
         for names in [&["w", "a"][..], &["w", "a", "long", "sub/b", "a"]] {
             let alone: Vec<_> = names.iter().map(|n| tree.look(n).unwrap()).collect();
             assert_eq!(tree.look_in("", names).unwrap(), alone);
+            let alone: Vec<_> = names.iter().map(|n| tree.read(n)).collect();
+            assert_eq!(tree.read_in("", names), alone);
         }
         assert_eq!(tree.look_in("sub", &["../a"; 5]).unwrap_err().errno_name(), "EINVAL");
         assert!(tree.look_in("sub", &["b", "b", "b", "none"]).unwrap_err().is_not_found());
+        let read = tree.read_in("sub", &["b", "../a", "b", "none"]);
+        assert_eq!((&read[0], &read[2]), (&Ok("2\n".to_owned()), &Ok("2\n".to_owned())));
+        assert_eq!(read[1].as_ref().unwrap_err().errno_name(), "EINVAL");
+        assert!(read[3].as_ref().unwrap_err().is_not_found());
+        assert!(tree.read_in("gone", &["b"; 5]).iter().all(|r| r.as_ref().unwrap_err().is_not_found()));
     }
 
     #[test]

@@ -76,6 +76,12 @@ pub trait AttrTree {
     fn look_in(&self, dir: &str, names: &[&str]) -> Result<Vec<Look>, AttrError> {
         names.iter().map(|name| self.look(&join(dir, name))).collect()
     }
+
+    /// [`read`](Self::read) of several attributes of one directory, in their order. A tree of the machine walks the
+    /// path to the directory once.
+    fn read_in(&self, dir: &str, names: &[&str]) -> Vec<Result<String, AttrError>> {
+        names.iter().map(|name| self.read(&join(dir, name))).collect()
+    }
 }
 
 /// A path below a directory; the root is the empty path.
@@ -113,5 +119,8 @@ impl<T: AttrTree + ?Sized> AttrTree for &T {
     }
     fn look_in(&self, dir: &str, names: &[&str]) -> Result<Vec<Look>, AttrError> {
         (**self).look_in(dir, names)
+    }
+    fn read_in(&self, dir: &str, names: &[&str]) -> Vec<Result<String, AttrError>> {
+        (**self).read_in(dir, names)
     }
 }
