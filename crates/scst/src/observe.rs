@@ -1,17 +1,18 @@
 //! From SCST's tree to [`Live`], in one scan.
+mod attributes;
 mod touched;
 
+use attributes::Bits;
 pub(crate) use touched::observe_touched;
 
-use crate::attr::Attr;
-use crate::attributes::Value;
 use crate::live::{
-    Live, LiveAttr, LiveAttrs, LiveDevice, LiveDeviceGroup, LiveDriver, LiveGroup, LiveHandler, LiveLun,
-    LiveSession, LiveTarget, LiveTargetGroup,
+    Live, LiveAttrs, LiveDevice, LiveDeviceGroup, LiveDriver, LiveGroup, LiveHandler, LiveLun, LiveSession,
+    LiveTarget, LiveTargetGroup,
 };
 use crate::name::{InitiatorName, NameError};
 use esos_sysfs::{AttrError, AttrTree, Entry, Kind};
 use esos_units::Lun;
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
@@ -56,17 +57,20 @@ const TRIES: u32 = 200;
 /// # Errors
 /// [`ObserveError`].
 pub fn observe(tree: &dyn AttrTree) -> Result<Live, ObserveError> {
-    scan(&Scan { tree, all: true })
+    scan(&Scan::new(tree, true))
 }
 
 /// As [`observe`], but only what can be configured and who is connected: of a session its initiator and its group,
-/// neither counters nor connections, and none of the attributes that print the commands in flight. Enough for
-/// [`plan`](crate::plan) and to save; a box with a thousand sessions answers some thirty thousand reads fewer.
+/// neither counters nor connections, none of the attributes that print the commands in flight, and of a device not
+/// where it is exported, which the LUNs tell. Enough for [`plan`](crate::plan) and to save.
+///
+/// Permission bits are asked of the first device of a handler, and of the first LUN: the kernel's are constants of
+/// the handler.
 ///
 /// # Errors
 /// [`ObserveError`].
 pub fn observe_configuration(tree: &dyn AttrTree) -> Result<Live, ObserveError> {
-    scan(&Scan { tree, all: false })
+    scan(&Scan::new(tree, false))
 }
 
 fn scan(scan: &Scan<'_>) -> Result<Live, ObserveError> {
@@ -92,10 +96,12 @@ struct Scan<'t> {
     tree: &'t dyn AttrTree,
     /// Sessions with their counters and connections, and the commands in flight, too.
     all: bool,
+    /// The attributes that were seen of objects of one kind.
+    kinds: RefCell<BTreeMap<String, Bits>>,
 }
 
-/// What is going on, in attributes of SCST itself that can only be read (scst_sysfs.c).
-const IN_FLIGHT: [&str; 3] = ["last_sysfs_mgmt_res", "trace_cmds", "trace_mcmds"];
+/// The kind of all LUNs; no handler has this name.
+const LUN: &str = "/lun";
 
 fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") }
@@ -118,7 +124,11 @@ fn listed(help: &str, head: &str) -> BTreeSet<String> {
     line.split(',').map(|w| w.trim().trim_end_matches('.').to_owned()).filter(|w| !w.is_empty()).collect()
 }
 
-impl Scan<'_> {
+impl<'t> Scan<'t> {
+    fn new(tree: &'t dyn AttrTree, all: bool) -> Self {
+        Self { tree, all, kinds: RefCell::default() }
+    }
+
     fn list(&self, path: &str) -> Result<Vec<Entry>, ObserveError> {
         self.tree.list(path).map_err(|source| ObserveError::Tree { source })
     }
@@ -164,29 +174,6 @@ impl Scan<'_> {
         }
     }
 
-    fn attributes(&self, path: &str, entries: &[Entry]) -> Result<LiveAttrs, ObserveError> {
-        let names = entries.iter().filter(|e| e.kind == Kind::Attr && e.name != "mgmt");
-        let passed = |name: &&str| !self.all && path.is_empty() && IN_FLIGHT.contains(name);
-        let (passed, names): (Vec<&str>, Vec<&str>) = names.map(|e| e.name.as_str()).partition(passed);
-        let looks = self.tree.look_in(path, &names).map_err(|source| ObserveError::Tree { source })?;
-        let unread = |name: &str| (name.to_owned(), LiveAttr { value: None, key: false, writable: false });
-        let mut attributes: LiveAttrs = passed.into_iter().map(unread).collect();
-        for (name, look) in names.into_iter().zip(looks) {
-            let text = match look.value {
-                Some(Err(e)) if e.is_again() => self.read(&join(path, name)).ok(),
-                other => other.and_then(Result::ok),
-            };
-            let attr = text.map(|text| Attr::parse(&text));
-            let live = LiveAttr {
-                key: attr.as_ref().is_some_and(|a| a.key),
-                value: attr.map(|a| Value::of(name, a.value)),
-                writable: look.mode.is_none_or(|m| m & 0o222 != 0),
-            };
-            attributes.insert(name.to_owned(), live);
-        }
-        Ok(attributes)
-    }
-
     fn help(&self, path: &str, entries: &[Entry]) -> Option<String> {
         let has = entries.iter().any(|e| e.name == "mgmt");
         if has { self.read(&join(path, "mgmt")).ok().or(Some(String::new())) } else { None }
@@ -201,14 +188,14 @@ impl Scan<'_> {
 
     fn device(&self, path: &str) -> Result<LiveDevice, ObserveError> {
         let entries = self.list(path)?;
-        let mut device = LiveDevice { attributes: self.attributes(path, &entries)?, ..LiveDevice::default() };
+        let mut device = LiveDevice::default();
         for entry in &entries {
             let path = join(path, &entry.name);
             match (entry.name.as_str(), entry.kind) {
                 ("handler", Kind::Link) => {
                     device.handler = Some(Self::name(&path, last(&self.link(&path)?))?);
                 }
-                ("exported", Kind::Dir) => {
+                ("exported", Kind::Dir) if self.all => {
                     for export in self.list(&path)?.iter().filter(|e| e.kind == Kind::Link) {
                         let target = self.link(&join(&path, &export.name))?;
                         device.exported.insert(target.trim_start_matches("../").to_owned());
@@ -217,6 +204,10 @@ impl Scan<'_> {
                 _ => {}
             }
         }
+        device.attributes = match &device.handler {
+            Some(handler) => self.alike(path, &entries, handler.as_str())?,
+            None => self.attributes(path, &entries)?,
+        };
         Ok(device)
     }
 
@@ -260,14 +251,22 @@ impl Scan<'_> {
         for entry in self.list(path)?.into_iter().filter(|e| e.kind == Kind::Dir) {
             let path = join(path, &entry.name);
             let Ok(lun) = entry.name.parse::<Lun>() else { return Err(ObserveError::Lun { path }) };
-            let entries = self.list(&path)?;
-            // A LUN whose device is being unregistered has no link any more.
-            if !entries.iter().any(|e| e.name == "device" && e.kind == Kind::Link) {
-                return Err(ObserveError::Lun { path });
-            }
             let link = join(&path, "device");
-            let device = Self::name(&link, last(&self.link(&link)?))?;
-            luns.insert(lun, LiveLun { device, attributes: self.attributes(&path, &entries)? });
+            let known = self.kinds.borrow().get(LUN).filter(|_| !self.all).cloned();
+            let (target, attributes) = match known {
+                Some(bits) => (self.tree.read_link(&link), self.values(&path, bits.iter())),
+                None => {
+                    let entries = self.list(&path)?;
+                    (self.tree.read_link(&link), self.alike(&path, &entries, LUN)?)
+                }
+            };
+            let target = match target {
+                Ok(target) => target,
+                // A LUN whose device is being unregistered has no link any more.
+                Err(e) if e.is_not_found() => return Err(ObserveError::Lun { path }),
+                Err(source) => return Err(ObserveError::Tree { source }),
+            };
+            luns.insert(lun, LiveLun { device: Self::name(&link, last(&target))?, attributes });
         }
         Ok(luns)
     }

@@ -124,6 +124,9 @@ impl AttrTree for Asked<'_> {
     fn read_link(&self, path: &str) -> Result<String, AttrError> {
         self.0.read_link(path)
     }
+    fn mode(&self, path: &str) -> Result<Option<u32>, AttrError> {
+        self.0.mode(path)
+    }
 }
 
 #[test]
@@ -135,6 +138,22 @@ fn a_configuration_is_observed_without_counters_and_commands_in_flight() {
         let some = observe_configuration(&asked).unwrap();
         assert_eq!((some.to_config(), some.fingerprint()), (all.to_config(), all.fingerprint()), "{name}");
         assert_eq!(some.attributes.len(), all.attributes.len(), "{name}: attributes are there, read or not");
+        for (device, live) in &all.devices {
+            let found = &some.devices[device];
+            assert_eq!(
+                (&found.attributes, &found.handler),
+                (&live.attributes, &live.handler),
+                "{name}: {device}"
+            );
+        }
+        let luns = |live: &esos_scst::Live| {
+            let targets = live.drivers.values().flat_map(|d| d.targets.values());
+            targets
+                .flat_map(|t| [&t.luns].into_iter().chain(t.groups.values().map(|g| &g.luns)))
+                .cloned()
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(luns(&some), luns(&all), "{name}");
         let who = |live: &esos_scst::Live| {
             let targets = live.drivers.values().flat_map(|d| d.targets.values());
             let of = targets.flat_map(|t| &t.sessions);

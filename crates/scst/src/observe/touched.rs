@@ -24,7 +24,7 @@ pub(crate) fn observe_touched(
     wanted: &Config,
 ) -> Result<Live, ObserveError> {
     let mut again =
-        Again { scan: Scan { tree, all: false }, live: before.clone(), wanted, seen: BTreeSet::new() };
+        Again { scan: Scan::new(tree, false), live: before.clone(), wanted, seen: BTreeSet::new() };
     for op in &planned.operations {
         // A path that is none is none of ours: all is read.
         let Ok(path) = op.path.parse::<ObjectPath>() else { return super::observe_configuration(tree) };
