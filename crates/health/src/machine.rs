@@ -72,7 +72,8 @@ pub(crate) fn file_systems(facts: &Facts, before: &Before) -> Told {
                     "dmesg; fsck the device",
                 ));
             } else if fs.errors > 0 {
-                let text = format!("{} errors in it; the kernel may have stopped writing to it", fs.errors);
+                let text =
+                    format!("it has met errors ({}); the kernel may have stopped writing to it", fs.errors);
                 let remedy = "dmesg; fsck the device";
                 found.extend(one("filesystem", &fs.mount, "errors", Status::Crit, text, remedy));
             }
