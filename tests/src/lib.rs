@@ -33,6 +33,7 @@ pub mod scst_conf;
 pub mod slots;
 pub mod smtp;
 pub mod ssh;
+pub mod stick;
 pub mod tiny;
 pub mod write_log;
 

@@ -36,11 +36,39 @@ impl Sink {
         self.port
     }
 
+    /// `/etc/esos/mail.toml` of a box on QEMU's user network whose mails go here.
+    #[must_use]
+    pub fn settings(&self) -> String {
+        let port = self.port;
+        format!(
+            "to = [\"storage@example.org\"]\nvia = \"smtp\"\n[smtp]\nhost = \"10.0.2.2\"\nport = {port}\n\
+             security = \"none\"\n"
+        )
+    }
+
+    /// The mails of one event, or of those below it, from the `from`th mail on: their subjects and bodies, without soft
+    /// line ends.
+    #[must_use]
+    pub fn of(&self, event: &str, from: usize) -> Vec<String> {
+        let header = format!("X-ESOS-Event: {event}");
+        let is_of = |mail: &&String| {
+            let rest = mail.lines().find_map(|line| line.trim_end().strip_prefix(&header));
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        self.mails().iter().skip(from).filter(is_of).map(|mail| plain(mail)).collect()
+    }
+
     /// All mails so far, headers and bodies.
     #[must_use]
     pub fn mails(&self) -> Vec<String> {
         self.mails.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+/// A mail without soft line ends.
+#[must_use]
+pub fn plain(mail: &str) -> String {
+    mail.replace('\r', "").replace("=\n", "").replace("\n ", " ")
 }
 
 fn serve(stream: TcpStream, kept: &Mutex<Vec<String>>) -> io::Result<()> {

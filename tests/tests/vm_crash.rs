@@ -366,11 +366,7 @@ fn a_box_tells_of_its_crash_once() {
         .net(Net::User { forward: Vec::new(), closed: false });
     let guest = image::up(machine, &boot).unwrap();
     println!("up after {:.0?}", guest.elapsed());
-    let port = sink.port();
-    let settings = format!(
-        "to = [\"storage@example.org\"]\nvia = \"smtp\"\n[smtp]\nhost = \"10.0.2.2\"\nport = {port}\nsecurity = \"none\"\n"
-    );
-    guest.write_file("/etc/esos/mail.toml", settings.as_bytes()).unwrap();
+    guest.write_file("/etc/esos/mail.toml", sink.settings().as_bytes()).unwrap();
     let ran = |command: &str| {
         let answer = guest.run(command).unwrap();
         assert!(answer.success(), "{command}: {answer:?}");
