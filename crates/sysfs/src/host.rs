@@ -62,7 +62,7 @@ impl AttrTree for HostTree {
     fn read(&self, path: &str) -> Result<String, AttrError> {
         let error = error(path, AttrOp::Read);
         let mut file = fs::File::open(self.asked(path, &AttrOp::Read)?).map_err(&error)?;
-        whole(&mut file).map_err(&error)
+        whole(&mut file, &mut { PAGE }).map_err(&error)
     }
 
     fn write(&self, path: &str, value: &str) -> Result<(), AttrError> {
@@ -119,7 +119,7 @@ impl AttrTree for HostTree {
 
     fn look(&self, path: &str) -> Result<Look, AttrError> {
         match fs::File::open(self.asked(path, &AttrOp::Read)?) {
-            Ok(file) => look(path, file),
+            Ok(file) => look(path, file, &mut { PAGE }),
             // Not there, or there to be written only.
             Err(_) => {
                 let mode = self.mode(path)?;
@@ -131,8 +131,9 @@ impl AttrTree for HostTree {
 
     fn look_in(&self, dir: &str, names: &[&str]) -> Result<Vec<Look>, AttrError> {
         let there = self.opened(dir, names)?;
+        let mut page = PAGE;
         let one = |name: &&str| match inside(there.as_ref(), name) {
-            Some(file) => look(&join(dir, name), file),
+            Some(file) => look(&join(dir, name), file, &mut page),
             None => self.look(&join(dir, name)),
         };
         names.iter().map(one).collect()
@@ -141,8 +142,9 @@ impl AttrTree for HostTree {
     fn read_in(&self, dir: &str, names: &[&str]) -> Vec<Result<String, AttrError>> {
         // Where it cannot be opened each attribute says why.
         let there = self.opened(dir, names).ok().flatten();
+        let mut page = PAGE;
         let one = |name: &&str| match inside(there.as_ref(), name) {
-            Some(mut file) => whole(&mut file).map_err(error(&join(dir, name), AttrOp::Read)),
+            Some(mut file) => whole(&mut file, &mut page).map_err(error(&join(dir, name), AttrOp::Read)),
             None => self.read(&join(dir, name)),
         };
         names.iter().map(one).collect()
@@ -166,18 +168,21 @@ fn inside(dir: Option<&fs::File>, name: &str) -> Option<fs::File> {
     dir.filter(|_| plain).and_then(|dir| openat(dir, name, flags, Mode::empty()).ok()).map(fs::File::from)
 }
 
-fn look(path: &str, mut file: fs::File) -> Result<Look, AttrError> {
+fn look(path: &str, mut file: fs::File, page: &mut Page) -> Result<Look, AttrError> {
     let error = error(path, AttrOp::Read);
     let mode = file.metadata().map_err(&error)?.permissions().mode() & 0o7777;
-    let value = (mode & 0o444 != 0).then(|| whole(&mut file).map_err(&error));
+    let value = (mode & 0o444 != 0).then(|| whole(&mut file, page).map_err(&error));
     Ok(Look { mode: Some(mode), value })
 }
 
+/// Room for one read; made once for all attributes of a directory.
+type Page = [u8; 4096];
+const PAGE: Page = [0; 4096];
+
 /// What a file has from here on. The kernel gives an attribute of less than a page with one read.
-fn whole(file: &mut fs::File) -> io::Result<String> {
-    let mut page = [0; 4096];
+fn whole(file: &mut fs::File, page: &mut Page) -> io::Result<String> {
     let first = loop {
-        match file.read(&mut page) {
+        match file.read(page) {
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             other => break other?,
         }
