@@ -5,7 +5,9 @@ use crate::{files, keep};
 use esos_cli::{Confirm, Exit, Failure, OrExit, Ui};
 use esos_hostfs::Files;
 use esos_scst::store::{CONF, Recovered, Store};
-use esos_scst::{Class, Config, Document, Live, ObjectPath, Options, Plan, Policy, Report, apply, plan};
+use esos_scst::{
+    Class, Config, Document, Live, ObjectPath, Options, Plan, Policy, Report, apply, plan, plan_now,
+};
 use esos_sysfs::AttrTree;
 use std::mem::ManuallyDrop;
 
@@ -116,11 +118,11 @@ pub(crate) fn on_machine(ui: &mut Ui, change: &Change<'_>) -> Result<Exit, Failu
 pub(crate) fn on_tree(ui: &mut Ui, tree: &dyn AttrTree, change: &Change<'_>) -> Result<Exit, Failure> {
     // As with the file: they go with the process.
     let live = ManuallyDrop::new(machine::live(tree)?);
-    let planned = ManuallyDrop::new(plan(&live, change.wanted, change.policy));
     if change.how.dry_run {
-        show(ui, &planned)?;
+        show(ui, &plan(&live, change.wanted, change.policy))?;
         return Ok(Exit::Done);
     }
+    let planned = ManuallyDrop::new(plan_now(&live, change.wanted, change.policy));
     let destructive = planned.operations.iter().filter(|o| o.class == Class::Destructive).count();
     let blocked = planned.class() == Class::Blocked;
     if destructive > 0 && change.how.allow_disruptive && !blocked {

@@ -56,5 +56,5 @@ pub use name::{
 pub use observe::{ObserveError, observe, observe_configuration};
 pub use path::{ObjectPath, PathError};
 pub use plan::{Action, Class, Operation, Pending, Plan, Step, Write};
-pub use planner::{Policy, plan};
+pub use planner::{Policy, plan, plan_now};
 pub use print::PrintError;

@@ -69,6 +69,14 @@ pub fn plan(live: &Live, wanted: &Config, policy: &Policy) -> Plan {
     Plan { base: live.fingerprint(), ..way(live.clone(), wanted, policy) }
 }
 
+/// As [`plan`], for who applies it at once: a plan in which nothing is to do has no [`base`](Plan::base), which
+/// nobody would compare with anything.
+#[must_use]
+pub fn plan_now(live: &Live, wanted: &Config, policy: &Policy) -> Plan {
+    let planned = way(live.clone(), wanted, policy);
+    if planned.is_empty() { planned } else { Plan { base: live.fingerprint(), ..planned } }
+}
+
 /// A plan without the fingerprint of its start.
 pub(crate) fn way(live: Live, wanted: &Config, policy: &Policy) -> Plan {
     let mut planner = Planner {

@@ -171,3 +171,19 @@ fn a_configuration_is_observed_without_counters_and_commands_in_flight() {
     }
     assert!(sessions > 20, "only {sessions}");
 }
+
+#[test]
+fn a_plan_of_nothing_needs_no_base() {
+    let live = observe(&Recorded::load("state-50-after-full-config.json")).unwrap();
+    let (same, policy) = (live.to_config(), esos_scst::Policy::default());
+    let nothing = esos_scst::plan_now(&live, &same, &policy);
+    assert!(nothing.is_empty() && nothing.base.is_empty(), "{nothing}");
+    let empty = esos_scst::Config::default();
+    let prune = esos_scst::Policy { prune: true, ..policy };
+    let all = esos_scst::plan_now(&live, &empty, &prune);
+    assert!(!all.is_empty());
+    assert_eq!(
+        (all.base.as_str(), &all),
+        (live.fingerprint().as_str(), &esos_scst::plan(&live, &empty, &prune))
+    );
+}
