@@ -21,6 +21,11 @@ fn told_elsewhere(finding: &Finding) -> bool {
     TOLD.contains(&finding.check.as_str())
 }
 
+/// Whether no finding tells already that the check, or a part of it, could not be looked at.
+fn is_untold(check: &str, findings: &[Finding]) -> bool {
+    !findings.iter().any(|f| f.check == check && f.status == Status::Unknown)
+}
+
 fn id(finding: &Finding) -> EventId {
     let [check, object, kind] = finding.key();
     EventId::of(["health", check, object, kind])
@@ -52,7 +57,7 @@ pub(crate) fn report(health: &Health, before: &Before, startup: bool, ui: &Ui) -
     for check in health.checks.iter().filter(|c| !(gone && c.name == "slots")) {
         let event = EventId::of(["health", check.name, "unknown"]);
         let report = match (&check.status, &check.why) {
-            (Status::Unknown, Some(why)) => Report::raised(
+            (Status::Unknown, Some(why)) if is_untold(check.name, &health.findings) => Report::raised(
                 event,
                 Severity::Warning,
                 format!("{} could not be looked at: {why}", check.name),
@@ -79,4 +84,23 @@ pub(crate) fn report(health: &Health, before: &Before, startup: bool, ui: &Ui) -
         inbox.put(&report, now)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use esos_health::{Fact, Facts, check};
+
+    /// One drive of several that does not answer is one mail; a program that is missing is one, too.
+    #[test]
+    fn what_could_not_be_looked_at_is_told_once() {
+        let mut facts = Facts::unused();
+        let why = || "it does not answer".to_owned();
+        facts.smart = Fact::Known(vec![("/dev/sdc".to_owned(), Fact::Unknown(why()))]);
+        let health = check(&facts, &Before::default());
+        assert_eq!((health.findings.len(), is_untold("smart", &health.findings)), (1, false));
+        facts.smart = Fact::Unknown(why());
+        let health = check(&facts, &Before::default());
+        assert_eq!((health.findings.len(), is_untold("smart", &health.findings)), (0, true));
+    }
 }
