@@ -277,7 +277,7 @@ impl<'a> Job<'a> {
         let announced = place.frame.unpacked;
         let (entries, bytes) = match usize::try_from(announced).ok().filter(|size| *size <= WHOLE) {
             Some(size) => {
-                // No copy of a window, and the memory is touched once: half of the work of a small processor.
+                // No copy of a window, and the same memory for each frame.
                 whole.clear();
                 whole.reserve(size);
                 let decoded = context.decompress(whole, &packed).map_err(|code| place.zstd(code))?;
