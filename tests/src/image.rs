@@ -46,6 +46,23 @@ pub fn find(kind: Kind) -> Result<PathBuf, String> {
     .clone()
 }
 
+/// The default image for that test: the one that `ESOS_IMAGE` names, else built; `None` where there is no tool to build
+/// it with, which is told.
+///
+/// # Panics
+/// Where it cannot be built.
+#[must_use]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+pub fn shipped(test: &str) -> Option<PathBuf> {
+    if std::env::var_os("ESOS_IMAGE").is_none()
+        && let Err(why) = release("esos-image")
+    {
+        crate::skip(test, &why);
+        return None;
+    }
+    Some(find(Kind::Default).unwrap())
+}
+
 /// The directory that cargo builds into.
 ///
 /// # Errors

@@ -5,7 +5,6 @@
     clippy::print_stdout,
     reason = "a test fails by panicking; wall times are what a run of it is for"
 )]
-use esos_tests::image::Kind;
 use esos_tests::init_box::{self, Content, Slot};
 use esos_tests::{Level, allowed, image, kernel, module, skip, smtp};
 use esos_units::Bytes;
@@ -350,12 +349,7 @@ fn a_box_tells_of_its_crash_once() {
     if !allowed(test, Level::All) {
         return;
     }
-    if std::env::var_os("ESOS_IMAGE").is_none()
-        && let Err(why) = image::release("esos-image")
-    {
-        return skip(test, &why);
-    }
-    let image = image::find(Kind::Default).unwrap();
+    let Some(image) = image::shipped(test) else { return };
     let _turn = image::turn();
     let sink = smtp::Sink::start().unwrap();
     let dir = tempfile::tempdir_in("/var/tmp").unwrap();

@@ -2,10 +2,10 @@
 //! the remedy, it is mailed once, and it has cleared when it is gone. A tool that is missing makes its check unknown.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test fails by panicking")]
 use esos_layout::part;
-use esos_tests::image::{self, Kind};
+use esos_tests::image;
 use esos_tests::smtp::Sink;
 use esos_tests::stick::{Stick, partition};
-use esos_tests::{Level, allowed, skip};
+use esos_tests::{Level, allowed};
 use esos_units::Bytes;
 use esos_vm::{Bus, Disk, Firmware, Guest, Machine, Net};
 use serde_json::{Value, json};
@@ -322,12 +322,7 @@ fn faults_of_a_running_box_are_found_and_told_once() {
     if !allowed(test, Level::All) {
         return;
     }
-    if std::env::var_os("ESOS_IMAGE").is_none()
-        && let Err(why) = image::release("esos-image")
-    {
-        return skip(test, &why);
-    }
-    let path = image::find(Kind::Default).unwrap();
+    let Some(path) = image::shipped(test) else { return };
     let _turn = image::turn();
     let sink = Sink::start().unwrap();
     let dir = tempfile::tempdir_in(image::target_dir().unwrap()).unwrap();

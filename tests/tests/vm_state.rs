@@ -1,7 +1,7 @@
 //! What a box keeps: its configuration, over a power cut and over a proper end.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking")]
-use esos_tests::image::{self, Kind};
-use esos_tests::{Level, allowed, skip};
+use esos_tests::image;
+use esos_tests::{Level, allowed};
 use esos_units::Bytes;
 use esos_vm::{Bus, Disk, Firmware, Guest, Keep, Machine, Net};
 use serde_json::Value;
@@ -52,12 +52,7 @@ fn the_configuration_outlives_the_power() {
     if !allowed(test, Level::All) {
         return;
     }
-    if std::env::var_os("ESOS_IMAGE").is_none()
-        && let Err(why) = image::release("esos-image")
-    {
-        return skip(test, &why);
-    }
-    let image = image::find(Kind::Default).unwrap();
+    let Some(image) = image::shipped(test) else { return };
     let _turn = image::turn();
     let dir = tempfile::tempdir_in(image::target_dir().unwrap()).unwrap();
     let stick = dir.path().join("stick.qcow2");

@@ -2,10 +2,10 @@
 //! serves on, says what is wrong once and soon, and what was synced during the trouble is on the stick after it.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking")]
 use esos_layout::part;
-use esos_tests::image::{self, Kind};
+use esos_tests::image;
 use esos_tests::smtp::{Sink, plain};
 use esos_tests::stick::{Stick, partition};
-use esos_tests::{Level, allowed, skip};
+use esos_tests::{Level, allowed};
 use esos_units::Bytes;
 use esos_vm::{Bus, Disk, Firmware, Guest, Keep, Machine, Net, free_port};
 use std::io::Read;
@@ -235,12 +235,7 @@ fn a_box_serves_on_through_every_trouble_of_its_stick() {
     if !allowed(test, Level::All) {
         return;
     }
-    if std::env::var_os("ESOS_IMAGE").is_none()
-        && let Err(why) = image::release("esos-image")
-    {
-        return skip(test, &why);
-    }
-    let image = image::find(Kind::Default).unwrap();
+    let Some(image) = image::shipped(test) else { return };
     let _turn = image::turn();
     let sink = Sink::start().unwrap();
     let dir = tempfile::tempdir_in(image::target_dir().unwrap()).unwrap();
