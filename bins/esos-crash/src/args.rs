@@ -56,6 +56,12 @@ pub(crate) enum Verb {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+    /// Note that somebody has looked at dumps of the box; `show`, `report` and `dmesg` of one note it, too
+    Seen {
+        /// Their names, as `list` shows them
+        #[arg(required = true)]
+        names: Vec<String>,
+    },
     /// Remove dumps of the box with their logs and manifests
     Remove {
         /// Their names, as `list` shows them

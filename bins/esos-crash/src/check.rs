@@ -1,6 +1,6 @@
 //! `esos-crash check`: after a boot, dumps are found, read back, reported once and kept within bounds.
 use crate::args::Check;
-use crate::{logs, status};
+use crate::{known, logs, status};
 use esos_alert::{EventId, Inbox, Report, Severity, Standing};
 use esos_cli::{Exit, Failure, Ui};
 use esos_crashdump::{CheckNote, DumpState, Entry, Panic, Store};
@@ -43,12 +43,21 @@ struct Checked {
 }
 
 pub(crate) fn check(args: &Check, ui: &mut Ui) -> Result<Exit, Failure> {
+    let waiting = run(args, ui).inspect_err(|failure| known::keep_problem(&failure.whole(), ui))?;
+    wait(args.wait, waiting, ui)?;
+    Ok(Exit::Done)
+}
+
+/// The check itself; what it gives are the dumps of which no mail has left the box yet, and their events.
+fn run(args: &Check, ui: &mut Ui) -> Result<Vec<(String, EventId)>, Failure> {
     let readiness = status::observe(ui.root());
     let dumps = logs::dumps(ui)?;
     dumps.elsewhere.iter().for_each(|why| ui.warn(why));
     let on_logs = dumps.elsewhere.is_none();
     let store = Store::open(dumps.store.dir())?;
     let recovered = store.recover()?;
+    // Reading them back takes a while.
+    known::keep(&store, ui)?;
     let files = HostFiles::new(ui.root());
     let inbox = Inbox::new(&files);
     let (mut new, mut waiting) = (Vec::new(), Vec::new());
@@ -57,7 +66,8 @@ pub(crate) fn check(args: &Check, ui: &mut Ui) -> Result<Exit, Failure> {
             Some(note) if note.reported => continue,
             Some(note) if note.queued => note,
             _ => {
-                let problems = store.verify(&entry)?;
+                // What cannot be read is damage, too: a crash is told of in any case.
+                let problems = store.verify(&entry).unwrap_or_else(|e| vec![e.to_string()]);
                 CheckNote { good: problems.is_empty(), problems, queued: false, reported: false }
             }
         };
@@ -71,7 +81,10 @@ pub(crate) fn check(args: &Check, ui: &mut Ui) -> Result<Exit, Failure> {
         if !note.queued {
             tell(&message(&found));
             note.queued = true;
-            store.note(&entry.name, &note)?;
+            // The event is handed on again at the next boot, and is told once.
+            if let Err(e) = store.note(&entry.name, &note) {
+                ui.warn(format!("what was found of {} cannot be noted: {e}", entry.name));
+            }
             new.push(found);
         }
         // The inbox lies in memory: the mark on the disk that people were told is set once they were. A box that goes
@@ -95,6 +108,7 @@ pub(crate) fn check(args: &Check, ui: &mut Ui) -> Result<Exit, Failure> {
     if on_logs && let Err(e) = store.keep_reserve((total / RESERVE_SHARE).min(MOST_RESERVE)) {
         ui.warn(format!("no room is kept for the next dump: {e}"));
     }
+    known::keep(&store, ui)?;
     drop((store, dumps));
     let checked = Checked {
         new,
@@ -106,7 +120,8 @@ pub(crate) fn check(args: &Check, ui: &mut Ui) -> Result<Exit, Failure> {
     };
     // Whoever waits has said it before.
     if !args.no_report && args.wait == 0 {
-        let id = EventId::of(["crash", "capture", "not-armed"]);
+        // The event of `esos-health`, which looks again and again: one fault is one mail.
+        let id = EventId::of(["health", "crash", "crash kernel", "unarmed"]);
         let report = match checked.why.first() {
             Some(why) => {
                 let text = format!("a crash of this box would not be captured: {why}");
@@ -129,21 +144,16 @@ pub(crate) fn check(args: &Check, ui: &mut Ui) -> Result<Exit, Failure> {
             human.line("no new dump");
         }
     })?;
-    wait(args.wait, waiting, &files, ui)?;
-    Ok(Exit::Done)
+    Ok(waiting)
 }
 
 /// Waits until people were told, and notes it on the disk.
-fn wait(
-    seconds: u64,
-    mut waiting: Vec<(String, EventId)>,
-    files: &HostFiles,
-    ui: &Ui,
-) -> Result<(), Failure> {
+fn wait(seconds: u64, mut waiting: Vec<(String, EventId)>, ui: &Ui) -> Result<(), Failure> {
+    let files = HostFiles::new(ui.root());
     let until = HostClock.now().saturating_add(Duration::from_secs(seconds));
     while !waiting.is_empty() && HostClock.now() < until {
         HostClock.sleep(LOOK);
-        let told = |(_, id): &(String, EventId)| matches!(Standing::of(files, id), Ok(Standing::Told));
+        let told = |(_, id): &(String, EventId)| matches!(Standing::of(&files, id), Ok(Standing::Told));
         let (done, rest): (Vec<_>, Vec<_>) = waiting.into_iter().partition(told);
         waiting = rest;
         if done.is_empty() {

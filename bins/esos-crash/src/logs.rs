@@ -72,6 +72,15 @@ pub(crate) fn file_or_name(file: &Path, ui: &Ui) -> (PathBuf, Option<Dumps>) {
     }
 }
 
+/// Whether the store has dumps of these names.
+pub(crate) fn there(store: &Store, names: &[String]) -> Result<(), Failure> {
+    let known = store.entries()?;
+    let Some(missing) = names.iter().find(|n| !known.iter().any(|e| e.name == **n)) else { return Ok(()) };
+    let have: Vec<_> = known.iter().map(|e| e.name.as_str()).collect();
+    let help = if have.is_empty() { "there are no dumps".to_owned() } else { have.join(", ") };
+    Err(Failure::new(Exit::Invalid, format!("no dump is called {missing}")).help(help))
+}
+
 pub(crate) fn open(root: &Path, live: bool) -> Result<Dumps, Failure> {
     let logs = root.join(part::LOGS_MOUNT.trim_start_matches('/'));
     let text = HostFiles::new(root).read("/proc/self/mountinfo").unwrap_or_default();

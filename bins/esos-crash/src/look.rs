@@ -2,7 +2,9 @@
 use crate::files::Memory;
 use crate::{logs, status};
 use esos_cli::{Exit, Failure, OrExit, Table, Ui};
-use esos_crashdump::{DumpState, KdumpFile, MANIFEST_ENDING, Manifest, Panic, PanicScan, beside};
+use esos_crashdump::{
+    DumpState, KdumpFile, LOG_ENDING, LogSummary, MANIFEST_ENDING, Manifest, Panic, PanicScan, beside,
+};
 use esos_hostfs::Stream;
 use serde::Serialize;
 use std::borrow::Cow;
@@ -126,7 +128,14 @@ struct Logged<'a> {
 /// Prints the log. What there is of it is printed where it breaks off, too; the exit code says so.
 pub(crate) fn log(path: &Path, ui: &mut Ui) -> Result<Exit, Failure> {
     let mut log = Vec::new();
-    let result = open(path)?.log(&mut log);
+    let saved = beside(path, LOG_ENDING);
+    let result = if !path.exists() && saved.is_file() {
+        // Nothing else was saved of this crash.
+        log = std::fs::read(&saved)?;
+        Ok(LogSummary::default())
+    } else {
+        open(path)?.log(&mut log)
+    };
     let lost = result.as_ref().map_or(0, |summary| summary.lost);
     if lost > 0 {
         ui.warn(format!("{lost} records are damaged or were overwritten"));

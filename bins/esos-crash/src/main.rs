@@ -4,6 +4,7 @@ mod arm;
 mod check;
 mod convert;
 mod files;
+mod known;
 mod logs;
 mod look;
 mod report;
@@ -23,9 +24,12 @@ fn main() -> ExitCode {
             Verb::Convert(args) => convert::run(args, ui),
             Verb::Check(check) => check::check(check, ui),
             Verb::Report { file, out } => {
-                let (file, _store) = logs::file_or_name(file, ui);
-                report::report(&file, out.as_ref(), ui)
+                let (file, store) = logs::file_or_name(file, ui);
+                let done = report::report(&file, out.as_ref(), ui)?;
+                known::seen(&file, store.as_ref(), ui);
+                Ok(done)
             }
+            Verb::Seen { names } => known::mark(names, ui),
             Verb::Remove { names } => report::remove(names, ui),
             Verb::Estimate { core, level } => report::estimate(core, *level, ui),
             Verb::Save(save) => save::run(save, ui),
@@ -34,13 +38,17 @@ fn main() -> ExitCode {
                 look::verify(&file, ui)
             }
             Verb::Show { file } => {
-                let (file, _store) = logs::file_or_name(file, ui);
-                look::show(&file, ui)
+                let (file, store) = logs::file_or_name(file, ui);
+                let done = look::show(&file, ui)?;
+                known::seen(&file, store.as_ref(), ui);
+                Ok(done)
             }
             Verb::List { dir } => look::list(dir.as_deref(), ui),
             Verb::Dmesg { file } => {
-                let (file, _store) = logs::file_or_name(file, ui);
-                look::log(&file, ui)
+                let (file, store) = logs::file_or_name(file, ui);
+                let done = look::log(&file, ui)?;
+                known::seen(&file, store.as_ref(), ui);
+                Ok(done)
             }
         }
     })

@@ -1,6 +1,6 @@
 //! `esos-crash report`, `remove` and `estimate`.
 use crate::files::Memory;
-use crate::{logs, look};
+use crate::{known, logs, look};
 use esos_cli::{Confirm, Exit, Failure, OrExit, Ui};
 use esos_crashdump::{Core, Estimate, Level, PanicScan, beside};
 use esos_hostfs::{Files, HostFiles, NewFile, Stream};
@@ -78,16 +78,12 @@ struct Removed<'a> {
 
 pub(crate) fn remove(names: &[String], ui: &mut Ui) -> Result<Exit, Failure> {
     let dumps = logs::dumps(ui)?;
-    let known = dumps.store.entries()?;
-    if let Some(missing) = names.iter().find(|n| !known.iter().any(|e| e.name == **n)) {
-        let have: Vec<_> = known.iter().map(|e| e.name.as_str()).collect();
-        let help = if have.is_empty() { "there are no dumps".to_owned() } else { have.join(", ") };
-        return Err(Failure::new(Exit::Invalid, format!("no dump is called {missing}")).help(help));
-    }
+    logs::there(&dumps.store, names)?;
     ui.confirm(&Confirm::new(format!("remove {} with log and manifest", names.join(", "))))?;
     for name in names {
         dumps.store.remove(name)?;
     }
+    known::keep(&dumps.store, ui)?;
     ui.emit("esos.crash.remove/1", &Removed { removed: names }, |human| {
         names.iter().for_each(|name| human.line(format!("{name} removed")));
     })?;

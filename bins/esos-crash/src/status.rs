@@ -1,5 +1,5 @@
 //! `esos-crash status`, and the section of `esos status`.
-use crate::logs;
+use crate::{known, logs};
 use esos_cli::{Exit, Failure, Global, Health, Section, Ui};
 use esos_crashdump::{DumpState, Entry, Readiness};
 use esos_exec::{Cmd, HostRunner, Runner};
@@ -62,7 +62,7 @@ fn told(entry: &Entry) -> bool {
     entry.checked.as_ref().is_some_and(|c| c.reported)
 }
 
-/// Never waits for the stick: the dumps are told by `esos-crash status` and by mail.
+/// Never waits for the stick: of the dumps it says what the last look found.
 pub(crate) fn section(global: &Global) -> Section {
     let readiness = observe(&global.root);
     let mut section = Section::new("crash");
@@ -76,6 +76,12 @@ pub(crate) fn section(global: &Global) -> Section {
     for (name, found, wanted) in &readiness.settings {
         let text = format!("kernel.{name} is {found}, wanted {wanted}");
         section = section.finding(Health::Warn, text, Some("esos crash arm"));
+    }
+    let known = known::read(&global.root).filter(|_| global.is_live());
+    for dump in known.map(|known| known.dumps).unwrap_or_default() {
+        let state = if dump.verified == Some(false) { "DAMAGED" } else { &dump.state };
+        let seen = if dump.seen { "" } else { ", nobody has looked at it" };
+        section = section.line(format!("{}: {state}{seen}", dump.name));
     }
     if !global.is_live() {
         let entries = logs::open(&global.root, false).ok().and_then(|d| d.store.entries().ok());

@@ -159,3 +159,63 @@ fn failed_saves_leave_nothing_and_cut_cores_say_so() {
     assert_eq!((&again["exit"], &error["code"]), (&Value::from(3), &Value::from("invalid")), "{again}");
     assert!(error["help"].as_str().unwrap().contains("esos-crash convert"), "{again}");
 }
+
+/// What the check of a box finds is known in memory, until somebody has looked at it; a crash kernel that is not armed
+/// is the event of `esos-health`.
+#[test]
+fn dumps_are_known_until_somebody_has_looked() {
+    let dir = TempDir::new("known").unwrap();
+    let (root, core) = (dir.path().join("root"), dir.path().join("vmcore"));
+    unpack(&core);
+    let store = root.join("mnt/logs/crash");
+    std::fs::create_dir_all(&store).unwrap();
+    let root = root.to_str().unwrap().to_owned();
+    let here = |args: &[&str]| json(&[args, &["--root", &root, "--json", "--yes"]].concat());
+    let known = || {
+        let text = std::fs::read(format!("{root}/run/esos/dumps.json")).unwrap();
+        let known: Value = serde_json::from_slice(&text).unwrap();
+        assert_eq!(known["problem"], Value::Null);
+        let dumps = known["dumps"].as_array().unwrap().clone();
+        let row =
+            |d: &Value| (d["state"].as_str().unwrap().to_owned(), d["verified"].as_bool(), d["seen"] == true);
+        dumps.iter().map(row).collect::<Vec<_>>()
+    };
+    let file = |number: u8| store.join(format!("crash-000{number}-6.12.117+deb12-amd64.kdump"));
+    for number in 1..=3 {
+        json(&["save", core.to_str().unwrap(), "--out", file(number).to_str().unwrap(), "--json"]);
+    }
+    std::fs::remove_file(file(2)).unwrap();
+    std::fs::remove_file(format!("{}.manifest.json", file(2).display())).unwrap();
+    let mut bytes = std::fs::read(file(3)).unwrap();
+    let last = bytes.len() - 5;
+    bytes[last] ^= 0x40;
+    std::fs::write(file(3), bytes).unwrap();
+
+    here(&["check"]);
+    let row = |state: &str, good, seen| (state.to_owned(), Some(good), seen);
+    let all = |a, b, c| vec![row("complete", true, a), row("log only", true, b), row("complete", false, c)];
+    assert_eq!(known(), all(false, false, false));
+    let inbox: Vec<String> = std::fs::read_dir(format!("{root}/var/lib/esos/alert/inbox"))
+        .unwrap()
+        .map(|e| std::fs::read_to_string(e.unwrap().path()).unwrap())
+        .collect();
+    assert!(inbox.iter().any(|t| t.contains("health/crash/crash_kernel/unarmed")), "{inbox:#?}");
+    assert_eq!(inbox.len(), 4, "one for each dump, one for the crash kernel: {inbox:#?}");
+
+    let path = |number: u8| file(number).to_str().unwrap().to_owned();
+    // A path is a file of its user's; a name is a dump of the box.
+    json(&["show", &path(1), "--json"]);
+    assert_eq!(known(), all(false, false, false));
+    let name = |number: u8| format!("crash-000{number}-6.12.117+deb12-amd64");
+    here(&["show", &name(1)]);
+    assert_eq!(known(), all(true, false, false));
+    let log = here(&["dmesg", &name(2)]);
+    assert!(log["data"]["lines"].as_array().unwrap().len() > 100, "of a log alone its log is shown");
+    here(&["seen", &name(3)]);
+    assert_eq!(known(), all(true, true, true));
+    let wrong = crash(&["seen", "crash-0009-x", "--root", &root]);
+    assert_eq!(wrong.status.code(), Some(3), "{wrong:?}");
+    here(&["remove", &name(2), &name(3)]);
+    here(&["check"]);
+    assert_eq!(known(), [row("complete", true, true)]);
+}

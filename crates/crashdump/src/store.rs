@@ -1,8 +1,8 @@
 //! The directory of dumps on a file system.
 //!
 //! A dump is `crash-0001-6.12.117+deb12-amd64.kdump`. The numbers count up and never come from a clock: a box whose
-//! clock is wrong loses no dump. The log (`.dmesg`), the manifest (`.manifest.json`) and the note that the dump was
-//! read back and reported (`.checked.json`) lie beside it.
+//! clock is wrong loses no dump. The log (`.dmesg`), the manifest (`.manifest.json`), the note that the dump was
+//! read back and reported (`.checked.json`) and the mark that somebody has looked at it (`.seen`) lie beside it.
 use crate::outcome::{LOG_ENDING, MANIFEST_ENDING, PART_ENDING, beside};
 use crate::{
     Core, Estimate, KdumpFile, Level, LogError, Manifest, OutcomeError, Panic, PanicScan, Progress, ReadAt,
@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 pub const DUMP_DIR: &str = "crash";
 const DUMP_ENDING: &str = ".kdump";
 const CHECKED_ENDING: &str = ".checked.json";
+const SEEN_ENDING: &str = ".seen";
 /// Room that is kept for the next dump where everything else is full.
 const RESERVE: &str = "reserve";
 /// What a file system keeps for itself, and the manifest.
@@ -68,6 +69,8 @@ pub struct Entry {
     pub manifest: Option<Manifest>,
     /// Where it was read back.
     pub checked: Option<CheckNote>,
+    /// Whether somebody has looked at it.
+    pub seen: bool,
 }
 
 /// What was saved of a crash.
@@ -148,7 +151,8 @@ impl Store {
             _ => DumpState::Log,
         };
         let checked = json(CHECKED_ENDING).and_then(|text| serde_json::from_slice(&text).ok());
-        Entry { number, state, size_bytes: files.iter().map(size).sum(), manifest, checked, name }
+        let seen = has(SEEN_ENDING);
+        Entry { number, state, size_bytes: files.iter().map(size).sum(), manifest, checked, seen, name }
     }
 
     /// Writes the log of a crash under the next number, whatever the clock says. Where the file system is full, the
@@ -302,6 +306,14 @@ impl Store {
         self.files.replace(&format!("{name}{DUMP_ENDING}{CHECKED_ENDING}"), &text, 0o600)
     }
 
+    /// Notes that somebody has looked at a dump. The mark is a file of its own: a check may write its note meanwhile.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn note_seen(&self, name: &str) -> Result<(), FileError> {
+        self.files.replace(&format!("{name}{DUMP_ENDING}{SEEN_ENDING}"), b"", 0o600)
+    }
+
     /// Removes a dump with everything beside it.
     ///
     /// # Errors
@@ -337,7 +349,7 @@ impl Store {
 /// The dump that a file belongs to, and its number.
 fn stem(file: &str) -> Option<(&str, u32)> {
     let (name, rest) = file.split_once(DUMP_ENDING)?;
-    let known = ["", LOG_ENDING, MANIFEST_ENDING, PART_ENDING, CHECKED_ENDING].contains(&rest);
+    let known = ["", LOG_ENDING, MANIFEST_ENDING, PART_ENDING, CHECKED_ENDING, SEEN_ENDING].contains(&rest);
     let digits = name.strip_prefix("crash-")?.split('-').next()?;
     let number = digits.parse().ok().filter(|n| known && *n <= MAX_NUMBER)?;
     Some((name, number))

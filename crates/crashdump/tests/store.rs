@@ -101,6 +101,20 @@ fn damage_after_the_crash_is_found() {
 }
 
 #[test]
+fn that_somebody_has_looked_outlives_a_check() {
+    let dir = TempDir::new("store").unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let kept = crash(&store);
+    assert!(!store.entries().unwrap()[0].seen);
+    store.note_seen(&kept.name).unwrap();
+    told(&store, &kept.name);
+    let entry = &store.entries().unwrap()[0];
+    assert!(entry.seen && entry.checked.is_some() && entry.state == DumpState::Complete);
+    store.remove(&kept.name).unwrap();
+    assert_eq!(HostFiles::new(dir.path()).list("/").unwrap(), [""; 0]);
+}
+
+#[test]
 fn the_newest_and_what_nobody_was_told_of_stay() {
     let dir = TempDir::new("store").unwrap();
     let store = Store::open(dir.path()).unwrap();

@@ -13,6 +13,7 @@
 //! ```
 pub mod cmdline;
 pub mod crash;
+pub mod dumps;
 mod env_block;
 pub mod frames;
 pub mod initrd;

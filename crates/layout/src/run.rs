@@ -9,6 +9,8 @@ pub const BOOT_REPORT: &str = "/run/esos/boot.json";
 /// Written by the stick watcher: a JSON document with the state of the stick. Its shape is
 /// [`crate::stick_state::StickState`].
 pub const STICK_STATE: &str = "/run/esos/stick.json";
+/// What is known of the crash dumps on the stick. Its shape is [`crate::dumps::KnownDumps`].
+pub const DUMPS: &str = "/run/esos/dumps.json";
 /// The version of the running ESOS, in the root image.
 pub const RELEASE: &str = "/etc/esos-release";
 /// Public keys (minisign) by which images for this box are signed, one file each, whose name ends in
