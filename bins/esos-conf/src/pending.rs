@@ -12,6 +12,9 @@ use std::time::Duration;
 /// What the watcher last came to, for `esos status` and the health check.
 const PENDING: &str = "/run/esos/conf.json";
 
+/// How often it is kept that the watcher looks, in seconds.
+const KEEP_S: u64 = 60;
+
 /// A sync that takes longer is told of while it goes on: a stick that hangs, or takes a byte now and then, gives no
 /// error for minutes.
 const LATE: Duration = Duration::from_secs(20);
@@ -26,6 +29,10 @@ pub(crate) struct Pending {
     pub(crate) problem: Option<String>,
     /// Whether that was told, and has to be taken back.
     told: bool,
+    /// When the watcher last looked for changes, in seconds since the box started: a clock that is set makes nothing old.
+    looked: Option<u64>,
+    /// Since when a change waits, in the same seconds.
+    since: Option<u64>,
 }
 
 impl Pending {
@@ -42,12 +49,30 @@ impl Pending {
             let put = Inbox::new(files).put(&report, HostClock.now());
             said = Some(put.map_or_else(|e| e.to_string(), |()| report.subject));
         }
-        if let Ok(text) = serde_json::to_vec_pretty(&next) {
+        let next = Self { looked: Some(HostClock.monotonic().as_secs()), ..next };
+        next.keep(files);
+        (next, said)
+    }
+
+    fn keep(&self, files: &dyn Files) {
+        if let Ok(text) = serde_json::to_vec_pretty(self) {
             // `/run` is memory; a state that cannot be written there is the least of the box's troubles.
             let _told_elsewhere =
                 files.make_dir(run::DIR).and_then(|()| files.replace(PENDING, &text, 0o644));
         }
-        (next, said)
+    }
+
+    /// What follows from a look for changes, of which one may wait. Kept now and then, and when one begins to wait; not
+    /// before the first sync, whose outcome others wait for.
+    pub(crate) fn look(self, files: &dyn Files, now: u64, waits_since: Option<u64>) -> Self {
+        let Some(looked) = self.looked else { return self };
+        let since = waits_since.map(|at| self.since.unwrap_or(at));
+        let next = Self { looked: Some(now), since, ..self.clone() };
+        if next.since == self.since && now.saturating_sub(looked) < KEEP_S {
+            return self;
+        }
+        next.keep(files);
+        next
     }
 
     /// The same, decided. That a stick is gone tells whoever watches the stick: a second mail would say the same.
@@ -56,7 +81,7 @@ impl Pending {
         match outcome {
             Ok(last) => {
                 let report = self.told.then(|| Report::cleared(id, "the configuration is on the stick"));
-                (Self { last, problem: None, told: false }, report)
+                (Self { last, problem: None, told: false, since: None, ..self }, report)
             }
             Err(problem) => {
                 let subject = format!("the configuration is not on the stick: {problem}");
@@ -64,7 +89,7 @@ impl Pending {
                     .text("The box goes on with what it has. A power cut now would lose the last changes.")
                     .remedy("esos stick show; esos conf sync");
                 let tell = !self.told && !stick_gone;
-                let next = Self { last: self.last, problem: Some(problem), told: self.told || tell };
+                let next = Self { problem: Some(problem), told: self.told || tell, ..self };
                 (next, tell.then_some(report))
             }
         }
@@ -154,6 +179,31 @@ mod tests {
         let files = files.file(run::STICK_STATE, GONE);
         assert_eq!(Pending::read(&files).turn(&files, Err("gone".to_owned())).1, None);
         assert_eq!(Pending::read(&files).problem.as_deref(), Some("gone"));
+    }
+
+    /// Whoever asks how old the last sync is must know that somebody looks, and whether something waits.
+    #[test]
+    fn looks_and_what_waits_are_kept() {
+        let files = MemFiles::new();
+        let state = Pending::default().look(&files, 5, Some(5));
+        assert_eq!((state, Pending::read(&files)), (Pending::default(), Pending::default()), "no sync yet");
+        let kept = |state: Pending| Pending { looked: Some(100), ..state };
+        let (state, _) = Pending::default().turn(&files, Ok(7));
+        let state = kept(state).look(&files, 159, None);
+        assert_eq!(state.looked, Some(100));
+        let state = state.look(&files, 160, None);
+        assert_eq!((state.looked, Pending::read(&files)), (Some(160), state.clone()));
+        let state = state.look(&files, 165, Some(165));
+        assert_eq!(Pending::read(&files).since, Some(165));
+        // It failed, is tried again from now on, and waits since then all the same.
+        let (state, _) = state.turn(&files, Err("full".to_owned()));
+        let state = kept(state).look(&files, 300, Some(200));
+        assert_eq!((state.since, Pending::read(&files).since), (Some(165), Some(165)));
+        let (state, _) = state.turn(&files, Ok(8));
+        assert_eq!((state.since, Pending::read(&files).since), (None, None));
+        // Changed back before it was written.
+        let state = kept(state).look(&files, 110, Some(110)).look(&files, 115, None);
+        assert_eq!((state.since, Pending::read(&files).looked), (None, Some(115)));
     }
 
     #[test]

@@ -48,7 +48,9 @@ pub(crate) fn run(store: Option<&Path>, ui: &mut Ui) -> Result<Exit, Failure> {
         // A clock that is set must not make a change wait.
         let now = HostClock.monotonic().as_secs();
         let ground = Ground::of(&files);
-        if quiet.look(now, fingerprint(&tree, &tracked)) && refused.as_ref() != Some(&ground) {
+        let due = quiet.look(now, fingerprint(&tree, &tracked));
+        state = state.look(&files, now, quiet.waits_since());
+        if due && refused.as_ref() != Some(&ground) {
             let alarm = Alarm::set(ui.root(), &state);
             let done = synced(store, "change", false, ui);
             let before = alarm.stop();

@@ -37,6 +37,12 @@ impl Quiet {
         now.saturating_sub(self.last) >= self.quiet_s || now.saturating_sub(first) >= self.most_s
     }
 
+    /// Since when a change waits, in the times that [`Quiet::look`] was given.
+    #[must_use]
+    pub fn waits_since(&self) -> Option<u64> {
+        self.first
+    }
+
     /// What was seen last is on the stick.
     pub fn synced(&mut self) {
         self.synced = self.seen;
@@ -92,9 +98,11 @@ mod tests {
         assert!(!quiet.look(0, [1; 32]));
         assert!(!quiet.look(5, [2; 32]));
         assert!(!quiet.look(14, [2; 32]));
+        assert_eq!(quiet.waits_since(), Some(0));
         assert!(quiet.look(15, [2; 32]));
         quiet.synced();
         assert!(!quiet.look(100, [2; 32]));
+        assert_eq!(quiet.waits_since(), None);
         for at in 100..160 {
             let print = [u8::try_from(at).unwrap(); 32];
             assert!(!quiet.look(at, print), "{at}");
