@@ -11,6 +11,9 @@ pub(crate) struct Args {
     /// Report what is new and what has cleared as events, which are mailed; what is found is kept for the next look
     #[arg(long)]
     pub(crate) report: bool,
+    /// Do not miss an initiator any more that had a session and is not to come back
+    #[arg(long, value_name = "INITIATOR")]
+    pub(crate) forget: Vec<String>,
     /// Say that the box has started, with what is not well; one mail
     #[arg(long)]
     pub(crate) startup: bool,

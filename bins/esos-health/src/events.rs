@@ -13,13 +13,19 @@ pub(crate) fn before(ui: &Ui) -> Before {
     serde_json::from_slice(&bytes).unwrap_or_default()
 }
 
-/// Checks whose faults are told, each once, by whoever notices them first: `esos-monitor` (the stick) and `esos-conf`
-/// (the restore at boot, and the watcher). A second event would be a second mail.
-const TOLD: &[&str] = &["stick", "conf", "restore"];
-
+/// Faults that are told, each once, by whoever notices them first: `esos-monitor` (the stick), `esos-conf` (the restore
+/// at boot, and the watcher) and `esos-crash` (a crash, with its dump). A second event would be a second mail.
 fn told_elsewhere(finding: &Finding) -> bool {
-    TOLD.contains(&finding.check.as_str())
+    match finding.check.as_str() {
+        "stick" | "restore" | "dumps" => true,
+        // A watcher that hangs tells nothing.
+        "conf" => finding.kind != "old",
+        _ => false,
+    }
 }
+
+/// What lies on the stick: that it cannot be looked at without it is no news.
+const ON_THE_STICK: &[&str] = &["slots", "dumps"];
 
 /// Whether no finding tells already that the check, or a part of it, could not be looked at.
 fn is_untold(check: &str, findings: &[Finding]) -> bool {
@@ -52,9 +58,8 @@ pub(crate) fn report(health: &Health, before: &Before, startup: bool, ui: &Ui) -
                 .put(&Report::cleared(id(old), format!("{} {} is well again", old.check, old.object)), now)?;
         }
     }
-    // The slots lie on the stick: that they cannot be looked at without it is no news.
     let gone = health.findings.iter().any(|f| f.check == "stick");
-    for check in health.checks.iter().filter(|c| !(gone && c.name == "slots")) {
+    for check in health.checks.iter().filter(|c| !(gone && ON_THE_STICK.contains(&c.name))) {
         let event = EventId::of(["health", check.name, "unknown"]);
         let report = match (&check.status, &check.why) {
             (Status::Unknown, Some(why)) if is_untold(check.name, &health.findings) => Report::raised(

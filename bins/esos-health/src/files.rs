@@ -1,16 +1,16 @@
 //! Facts out of files.
-use crate::programs;
+use crate::{programs, scst};
 use esos_alert::Settings;
 use esos_health::{CertificateError, Fact, Facts, FileSystem, Sensor, not_after};
 use esos_hostfs::{Clock, Files, HostClock, HostFiles, Mount};
 use esos_layout::run;
-use esos_scst::Document;
+use serde_json::Value;
 use std::path::Path;
 
 const MAIL: &str = "/etc/esos/mail.toml";
 
 /// A text, or why there is none; `absent` is what a file that is not there means.
-fn text(files: &HostFiles, path: &str, absent: Fact<String>) -> Fact<String> {
+pub(crate) fn text(files: &HostFiles, path: &str, absent: Fact<String>) -> Fact<String> {
     match files.read(path) {
         Ok(bytes) => Fact::Known(String::from_utf8_lossy(&bytes).into_owned()),
         Err(e) if e.is_not_found() => absent,
@@ -33,12 +33,31 @@ pub(crate) fn gather(root: &Path, live: bool) -> Facts {
     facts.sensors = sensors(&files);
     facts.file_systems = file_systems(&files, live);
     facts.certificates = certificates(&files);
-    scst(&files, &mut facts);
+    facts.uptime = uptime(&files);
+    if has_stick(&files) {
+        let why = "nobody has looked for crash dumps since the boot: esos crash check";
+        facts.dumps = text(&files, run::DUMPS, Fact::Unknown(why.to_owned()));
+    }
+    scst::gather(&files, &mut facts);
     programs::gather(&files, live, &mut facts);
     facts
 }
 
-fn trimmed(files: &HostFiles, path: &str) -> Option<String> {
+/// Whether the box was started from a stick.
+pub(crate) fn has_stick(files: &HostFiles) -> bool {
+    let report = files.read(run::BOOT_REPORT).ok().and_then(|b| serde_json::from_slice::<Value>(&b).ok());
+    report.is_some_and(|report| report["stick"].is_object())
+}
+
+/// `/proc/uptime`: seconds since the box started, and idle ones of all processors.
+fn uptime(files: &HostFiles) -> Fact<u64> {
+    const PATH: &str = "/proc/uptime";
+    let Some(text) = trimmed(files, PATH) else { return Fact::Unknown(format!("{PATH} is not there")) };
+    let whole = text.split(['.', ' ']).next().and_then(|s| s.parse().ok());
+    whole.map_or_else(|| Fact::Unknown(format!("{PATH} says `{text}`")), Fact::Known)
+}
+
+pub(crate) fn trimmed(files: &HostFiles, path: &str) -> Option<String> {
     Some(String::from_utf8_lossy(&files.read(path).ok()?).trim().to_owned())
 }
 
@@ -149,39 +168,4 @@ fn ext4_errors(files: &HostFiles, mount: &Mount) -> Option<u64> {
     let event = trimmed(files, &format!("/sys/dev/block/{}/uevent", mount.dev))?;
     let name = event.lines().find_map(|line| line.strip_prefix("DEVNAME="))?;
     trimmed(files, &format!("/sys/fs/ext4/{}/errors_count", name.replace('/', "!")))?.parse().ok()
-}
-
-fn scst(files: &HostFiles, facts: &mut Facts) {
-    const CONF: &str = "/etc/scst.conf";
-    const SYS: &str = "/sys/kernel/scst_tgt";
-    let Fact::Known(text) = text(files, CONF, Fact::Unused) else { return };
-    let document = Document::parse(CONF, text);
-    if document.has_errors() {
-        facts.scst_wanted = Fact::Unknown(format!("{CONF} has errors: esos scst check {CONF}"));
-        return;
-    }
-    let config = document.config();
-    let devices = config.handlers.values().flat_map(|h| h.devices.keys()).map(|d| format!("dev/{d}"));
-    let targets = config
-        .drivers
-        .iter()
-        .flat_map(|(driver, d)| d.targets.keys().map(move |t| format!("tgt/{driver}/{t}")));
-    facts.scst_wanted = Fact::Known(devices.chain(targets).collect());
-    facts.scst_running = Fact::Known(files.stat(SYS).is_ok());
-    let mut has: Vec<(String, bool)> = Vec::new();
-    has.extend(
-        files
-            .list(&format!("{SYS}/devices"))
-            .unwrap_or_default()
-            .into_iter()
-            .map(|d| (format!("dev/{d}"), true)),
-    );
-    for driver in files.list(&format!("{SYS}/targets")).unwrap_or_default() {
-        for target in files.list(&format!("{SYS}/targets/{driver}")).unwrap_or_default() {
-            let enabled = trimmed(files, &format!("{SYS}/targets/{driver}/{target}/enabled"));
-            let on = enabled.is_none_or(|e| e.lines().next() == Some("1"));
-            has.push((format!("tgt/{driver}/{target}"), on));
-        }
-    }
-    facts.scst_has = Fact::Known(has);
 }

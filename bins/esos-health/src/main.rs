@@ -3,18 +3,27 @@ mod args;
 mod events;
 mod files;
 mod programs;
+mod scst;
 mod section;
 
 use args::Args;
 use esos_cli::{Exit, Failure, Ui};
-use esos_health::{Status, check};
+use esos_health::{Status, check, remembered};
+use esos_hostfs::HostFiles;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     esos_cli::main(|args: Args, ui: &mut Ui| -> Result<Exit, Failure> {
         let before = events::before(ui);
-        let facts = files::gather(ui.root(), ui.global().is_live());
+        let mut facts = files::gather(ui.root(), ui.global().is_live());
+        if !args.forget.is_empty() {
+            scst::forget(&args.forget, &mut facts)
+                .map_err(|why| Failure::new(Exit::Invalid, why).help("esos scst sessions; esos health"))?;
+        }
         let health = check(&facts, &before);
+        if args.report || args.startup || !args.forget.is_empty() {
+            scst::remember(&HostFiles::new(ui.root()), &remembered(&facts))?;
+        }
         if args.report || args.startup {
             events::report(&health, &before, args.startup, ui)?;
         }

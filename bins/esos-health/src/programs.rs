@@ -1,8 +1,8 @@
 //! Facts out of programs. One that is missing where it is needed makes its check unknown, never well.
+use crate::files::has_stick;
 use esos_exec::{Cmd, HostRunner, Runner};
 use esos_health::{Fact, Facts};
 use esos_hostfs::{Files, HostFiles};
-use esos_layout::run;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -33,8 +33,7 @@ pub(crate) fn gather(files: &HostFiles, live: bool, facts: &mut Facts) {
     let mapped = names("/sys/block").into_iter().filter(|n| n.starts_with("dm-")).any(|n| {
         files.read(&format!("/sys/block/{n}/dm/uuid")).is_ok_and(|uuid| uuid.starts_with(b"mpath-"))
     });
-    let report = files.read(run::BOOT_REPORT).ok().and_then(|b| serde_json::from_slice::<Value>(&b).ok());
-    let stick = report.is_some_and(|report| report["stick"].is_object());
+    let stick = has_stick(files);
     let resources = names("/etc/drbd.d").iter().any(|n| n.ends_with(".res"));
     let cluster = there("/etc/corosync/corosync.conf");
     let controller = names("/sys/class/scsi_host").into_iter().find_map(|host| {

@@ -1,5 +1,7 @@
 //! All checks.
-use crate::{Fact, Facts, Finding, Status, boot, cluster, drbd, machine, scst, slots, smart, stick, storage};
+use crate::{
+    Fact, Facts, Finding, Status, boot, cluster, drbd, dumps, machine, scst, slots, smart, stick, storage,
+};
 use serde::{Deserialize, Serialize};
 
 /// Findings of the last look, for what must not flap.
@@ -56,6 +58,7 @@ const CHECKS: &[(&str, Run)] = &[
     ("conf", stick::conf),
     ("restore", stick::restored),
     ("crash", machine::crash),
+    ("dumps", dumps::check),
     ("scst", scst::check),
     ("drbd", drbd::check),
     ("cluster", cluster::check),

@@ -1,4 +1,5 @@
 //! What was gathered.
+use crate::{Lun, Session};
 
 /// Something that was looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,16 +67,26 @@ pub struct Facts {
     pub slots: Fact<String>,
     /// `/run/esos/conf.json`: what the watcher of the configuration came to.
     pub conf: Fact<String>,
+    /// Seconds since the box started: `/proc/uptime`.
+    pub uptime: Fact<u64>,
     /// `/var/lib/esos/conf/restored.json`.
     pub restored: Fact<String>,
     /// `/sys/kernel/kexec_crash_loaded`.
     pub crash_loaded: Fact<String>,
+    /// `/run/esos/dumps.json`: what lies on the stick of earlier crashes.
+    pub dumps: Fact<String>,
     /// Whether SCST should run, and what it has: see [`crate::Facts::scst_wanted`].
     pub scst_running: Fact<bool>,
     /// Devices and targets of `/etc/scst.conf`: `dev/vol01`, `tgt/iscsi/iqn…`.
     pub scst_wanted: Fact<Vec<String>>,
     /// Devices and targets that SCST has, targets with whether they are enabled.
     pub scst_has: Fact<Vec<(String, bool)>>,
+    /// LUNs of `/etc/scst.conf`, and where they lead.
+    pub scst_luns: Fact<Vec<Lun>>,
+    /// Who has a session now.
+    pub sessions: Fact<Vec<Session>>,
+    /// Who had one: see [`crate::remembered`].
+    pub sessions_before: Fact<Vec<Session>>,
     /// `drbdsetup status --json`.
     pub drbd: Fact<String>,
     /// `crm_mon -1`.
@@ -104,11 +115,16 @@ impl Facts {
             boot: Fact::Unused,
             slots: Fact::Unused,
             conf: Fact::Unused,
+            uptime: Fact::Unused,
             restored: Fact::Unused,
             crash_loaded: Fact::Unused,
+            dumps: Fact::Unused,
             scst_running: Fact::Unused,
             scst_wanted: Fact::Unused,
             scst_has: Fact::Unused,
+            scst_luns: Fact::Unused,
+            sessions: Fact::Unused,
+            sessions_before: Fact::Unused,
             drbd: Fact::Unused,
             cluster: Fact::Unused,
             multipath: Fact::Unused,

@@ -19,6 +19,19 @@ pub(crate) fn share(part: u64, whole: u64, [warn, crit]: [u64; 2], before: Optio
     }
 }
 
+/// A time against two limits, in the same unit. What was bad at the last look stays so until it is below half of its
+/// limit.
+pub(crate) fn longer(time: u64, [warn, crit]: [u64; 2], before: Option<Status>) -> Status {
+    let limit = |limit: u64, held: bool| if held { limit / 2 } else { limit };
+    if time > limit(crit, before == Some(Status::Crit)) {
+        Status::Crit
+    } else if time > limit(warn, matches!(before, Some(Status::Crit | Status::Warn))) {
+        Status::Warn
+    } else {
+        Status::Ok
+    }
+}
+
 /// How it was at the last look.
 pub(crate) fn was(before: &Before, key: [&str; 3]) -> Option<Status> {
     before.0.iter().find(|f| f.key() == key).map(|f| f.status)
@@ -41,6 +54,13 @@ mod tests {
             // Looked at again with nothing changed, it says the same.
             let held = Some(now).filter(|s| *s != Status::Ok);
             prop_assert_eq!(share(part, 1000, [80, 90], held), now);
+            let limits = [300, 900];
+            let now = longer(part, limits, before);
+            if before.is_none() {
+                let right = if part > 900 { Status::Crit } else if part > 300 { Status::Warn } else { Status::Ok };
+                prop_assert_eq!(now, right);
+            }
+            prop_assert_eq!(longer(part, limits, Some(now).filter(|s| *s != Status::Ok)), now);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The stick, and what is on it.
 use crate::check::{Told, over};
+use crate::limits::{longer, was};
 use crate::machine::one;
 use crate::{Before, Fact, Facts, Status};
 use esos_layout::stick_state::{Presence, StickState};
@@ -26,15 +27,43 @@ pub(crate) fn present(facts: &Facts, _: &Before) -> Told {
     })
 }
 
-pub(crate) fn conf(facts: &Facts, _: &Before) -> Told {
+/// A change waits a minute at most until it is written, and a sync that takes longer than 20 seconds is a problem of its
+/// own: seconds until nothing having been written is one.
+const OLD: [u64; 2] = [300, 3600];
+
+pub(crate) fn conf(facts: &Facts, before: &Before) -> Told {
     over(&facts.conf, |text| {
         let Ok(state) = serde_json::from_str::<Value>(text) else {
             return Fact::Unknown("/run/esos/conf.json makes no sense".to_owned());
         };
         let problem = state["problem"].as_str().unwrap_or_default();
-        let status = if problem.is_empty() { Status::Ok } else { Status::Crit };
+        if problem.is_empty() {
+            return age(&state, &facts.uptime, before);
+        }
         let text = format!("changes are not on the stick: {problem}");
-        Fact::Known(one("conf", "configuration", "pending", status, text, "esos stick show; esos conf sync"))
+        let remedy = "esos stick show; esos conf sync";
+        Fact::Known(one("conf", "configuration", "pending", Status::Crit, text, remedy))
+    })
+}
+
+/// How long the stick may lack something: since a change that waits was seen, or since anybody looked for changes.
+fn age(state: &Value, uptime: &Fact<u64>, before: &Before) -> Told {
+    over(uptime, |now| {
+        let Some(looked) = state["looked"].as_u64() else {
+            return Fact::Unknown("the watcher of the configuration does not say when it looked".to_owned());
+        };
+        let unseen = now.saturating_sub(looked);
+        let waits = state["since"].as_u64().map_or(0, |since| now.saturating_sub(since));
+        let status = longer(unseen.max(waits), OLD, was(before, ["conf", "configuration", "old"]));
+        let last = state["last"].as_i64().and_then(|at| jiff::Timestamp::from_second(at).ok());
+        let last = last.map_or_else(|| "never".to_owned(), |at| at.to_string());
+        let text = match waits > unseen {
+            true => format!("changes wait for {waits} s to be written to the stick; its last sync: {last}"),
+            false => format!("its watcher has not looked for changes for {unseen} s; its last sync: {last}"),
+        };
+        let remedy =
+            "esos conf sync; then end the watcher, which init starts anew: pkill -9 -f 'esos-conf watch'";
+        Fact::Known(one("conf", "configuration", "old", status, text, remedy))
     })
 }
 
