@@ -438,9 +438,7 @@ impl State {
             self.tree.set(&format!("{dir}/rel_tgt_id"), keyed(free, 0));
         }
         if enabled == 0 {
-            for session in self.tree.dirs(&format!("{dir}/sessions")) {
-                self.tree.remove(&format!("{dir}/sessions/{session}"));
-            }
+            self.close_sessions(dir);
         }
         self.tree.set(&format!("{dir}/enabled"), format!("{enabled}\n"));
         Ok(())

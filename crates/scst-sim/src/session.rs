@@ -64,6 +64,34 @@ impl State {
         name
     }
 
+    /// Sessions of a target end, at once or after some listings.
+    pub(crate) fn close_sessions(&mut self, dir: &str) {
+        for session in self.tree.dirs(&format!("{dir}/sessions")) {
+            let path = format!("{dir}/sessions/{session}");
+            if self.linger == 0 {
+                self.tree.remove(&path);
+            } else {
+                self.leaving.insert(path, self.linger);
+            }
+        }
+    }
+
+    /// A directory is listed: sessions in it that are to end come nearer to it.
+    pub(crate) fn sessions_leave(&mut self, dir: &str) {
+        let inside = |path: &str| path.rsplit_once('/').is_some_and(|(parent, _)| parent == dir);
+        let mut gone = Vec::new();
+        for (path, left) in self.leaving.iter_mut().filter(|(path, _)| inside(path)) {
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                gone.push(path.clone());
+            }
+        }
+        for path in gone {
+            self.leaving.remove(&path);
+            self.tree.remove(&path);
+        }
+    }
+
     /// Links a session to the LUNs that it sees now: those of the first group that names its
     /// initiator, or the target's own.
     fn place_session(&mut self, dir: &str, session: &str) {

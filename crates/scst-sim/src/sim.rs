@@ -45,6 +45,10 @@ pub(crate) struct State {
     pub(crate) open: RefCell<Option<BTreeMap<String, String>>>,
     /// A thread was to be made on a node that is not there.
     pub(crate) oopsed: bool,
+    /// How often sessions of a disabled target are still listed.
+    pub(crate) linger: u32,
+    /// Sessions that end after so many listings.
+    pub(crate) leaving: BTreeMap<String, u32>,
     again: Again,
     /// Reads of the result that still answer `EAGAIN`.
     pending: u32,
@@ -83,6 +87,8 @@ impl Sim {
             births: 0,
             open: RefCell::new(None),
             oopsed: false,
+            linger: 0,
+            leaving: BTreeMap::new(),
             again: Again::Slow,
             pending: 0,
             polls: 0,
@@ -99,6 +105,12 @@ impl Sim {
         let mut state = self.state.borrow_mut();
         state.again = again;
         state.polls = polls;
+    }
+
+    /// Sessions of a target that is disabled stay for so many listings of them, as in the kernel, where they
+    /// end by themselves a little later.
+    pub fn set_linger(&self, listings: u32) {
+        self.state.borrow_mut().linger = listings;
     }
 
     /// Makes the n-th write from the start (from 0) fail with an error number, without any effect.
@@ -171,11 +183,12 @@ impl AttrTree for Sim {
     }
 
     fn list(&self, path: &str) -> Result<Vec<Entry>, AttrError> {
-        let state = self.state.borrow();
+        let mut state = self.state.borrow_mut();
         let full = state.tree.resolve(path);
         if !state.tree.is_dir(&full) {
             return Err(AttrError::new(path, AttrOp::List, ENOENT));
         }
+        state.sessions_leave(&full);
         let mut entries: Vec<_> = state.tree.children(&full);
         // A name with `/` ends the kernel's listing; what comes behind it by hash is not seen.
         if entries.iter().any(|(name, _)| name.contains(SLASH)) {

@@ -1,5 +1,5 @@
 //! Carries a plan out: one write after the other, verified, rolled back when one fails.
-use crate::executor::Executor;
+use crate::executor::{Executor, closed};
 use crate::live::Live;
 use crate::model::Config;
 use crate::observe::ObserveError;
@@ -164,14 +164,17 @@ pub fn apply(
     if live.fingerprint() != planned.base {
         return Err(ApplyError::Changed);
     }
+    // A session cannot end while SCST is suspended: what is disabled first is disabled before.
+    let disabled = planned.steps().take_while(|s| closed(&s.write).is_some()).count();
+    let outcome = executor.steps(planned, 0..disabled);
     let suspended = match options.suspend {
         // Somebody who has suspended SCST already wants it so.
-        Some(seconds) if executor.is_running() => {
+        Some(seconds) if outcome.is_ok() && executor.is_running() => {
             executor.write(&Write::new("suspend", seconds.max(1).to_string())).is_ok()
         }
         _ => false,
     };
-    let outcome = executor.steps(planned);
+    let outcome = outcome.and_then(|()| executor.steps(planned, disabled..usize::MAX));
     // SCST is never left suspended, whatever came of the steps.
     let resumed = if suspended { executor.resume() } else { Ok(()) };
     let outcome =

@@ -7,6 +7,7 @@ use crate::observe::{observe, observe_touched};
 use crate::plan::{Plan, Write};
 use crate::planner::{Policy, way};
 use esos_sysfs::{AttrError, AttrOp, AttrTree};
+use std::ops::Range;
 
 pub(crate) struct Executor<'a> {
     tree: &'a dyn AttrTree,
@@ -23,12 +24,19 @@ impl<'a> Executor<'a> {
         Self { tree, journal, done: Vec::new() }
     }
 
-    pub(crate) fn steps(&mut self, planned: &Plan) -> Result<(), Failure> {
-        for (n, step) in planned.steps().enumerate() {
+    /// The steps of a plan from one number on, up to another.
+    pub(crate) fn steps(&mut self, planned: &Plan, numbers: Range<usize>) -> Result<(), Failure> {
+        let some = planned.steps().enumerate().take(numbers.end).skip(numbers.start);
+        for (n, step) in some {
             let failure = |e: StepError| (n, step.write.to_string(), e);
             self.journal.before(n, &step.write).map_err(|e| failure(StepError::Journal(e)))?;
             match self.write(&step.write) {
-                Ok(()) => self.done.push(step.undo.clone()),
+                Ok(()) => {
+                    self.done.push(step.undo.clone());
+                    if let Some(target) = closed(&step.write) {
+                        self.sessions_end(planned, n, target);
+                    }
+                }
                 Err(e @ StepError::NoResult) => {
                     // It may have been done: taking it back is tried, too.
                     self.done.push(step.undo.clone());
@@ -38,6 +46,23 @@ impl<'a> Executor<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Sessions of a target that was disabled end a little later than the write; until then SCST refuses to
+    /// take away what they see (`EBUSY`). Waits for them where the plan goes on to that.
+    fn sessions_end(&mut self, planned: &Plan, step: usize, target: &str) {
+        let sessions = format!("{target}/sessions");
+        let open = |tree: &dyn AttrTree| tree.list(&sessions).is_ok_and(|all| !all.is_empty());
+        if !open(self.tree) {
+            return;
+        }
+        let driver = target.rsplit_once('/').map_or("", |(driver, _)| driver);
+        let (below, mgmt) = (format!("{target}/"), format!("{driver}/mgmt"));
+        let mut later = planned.steps().skip(step.saturating_add(1)).map(|s| &s.write.file);
+        if later.any(|file| file.starts_with(&below) || *file == mgmt) {
+            // A session that does not end is told of by the write that it hinders.
+            while open(self.tree) && self.journal.wait() {}
+        }
     }
 
     /// One `write(2)`; the result of a queued command is waited for.
@@ -153,6 +178,13 @@ impl<'a> Executor<'a> {
             pending: planned.pending.len(),
         }
     }
+}
+
+/// The directory of the target that a write disables.
+pub(crate) fn closed(write: &Write) -> Option<&str> {
+    let target = write.file.strip_suffix("/enabled").filter(|_| write.expose() == "0")?;
+    // A driver is disabled by a file of that name, too.
+    (target.starts_with("targets/") && target.matches('/').count() == 2).then_some(target)
 }
 
 /// Facts in which two states differ, without values: they may be secrets.
