@@ -5,8 +5,10 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-/// Attributes that change by themselves, or that say how SCST talks, not what it serves.
-const VOLATILE: [&str; 9] = [
+/// Attributes that change by themselves (an initiator reserves a device), or that say how SCST talks, not what it
+/// serves.
+const VOLATILE: [&str; 10] = [
+    "pr_state",
     "last_sysfs_mgmt_res",
     "trace_level",
     "trace_cmds",
