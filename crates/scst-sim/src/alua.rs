@@ -138,8 +138,34 @@ impl State {
         if !STATES.contains(&state) {
             return Err(EINVAL);
         }
+        if self.tree.value(path) != state {
+            self.bind_devices(path.trim_end_matches("/state"), matches!(state, "active" | "nonoptimized"));
+        }
         self.tree.set(path, format!("{state}\n[key]\n"));
         Ok(())
+    }
+
+    /// The devices of a target group's device group that have `bind_alua_state` are opened and closed by its
+    /// state (`__scst_tg_set_state`, `vdev_on_alua_state_change_finish`). The state of a group with a target
+    /// of another box moves only those that a session sees through one of its own targets.
+    fn bind_devices(&mut self, tg: &str, opens: bool) {
+        let parts: Vec<&str> = tg.split('/').collect();
+        let ["device_groups", group, ..] = parts.as_slice() else { return };
+        let named = self.tree.children(tg).into_iter();
+        let targets: Vec<(String, bool)> =
+            named.map(|(n, node)| (n.to_owned(), matches!(node, Node::Dir))).collect();
+        let remote = targets.iter().any(|(_, remote)| *remote);
+        let devices = self.tree.children(&format!("device_groups/{group}/devices")).into_iter();
+        let devices: Vec<String> =
+            devices.filter(|(_, node)| matches!(node, Node::Link(_))).map(|(n, _)| n.to_owned()).collect();
+        for device in devices {
+            let bound = self.tree.value(&format!("devices/{device}/bind_alua_state")) == "1";
+            let seen = |s: &Self| targets.iter().any(|(t, _)| s.is_seen_through(&device, Some(t)));
+            if bound && (!remote || seen(self)) {
+                // The kernel only logs that a backing device cannot be opened.
+                let _logged = self.set_active(&device, u64::from(opens));
+            }
+        }
     }
 
     pub(crate) fn alua_attribute(&mut self, path: &str, value: &str) -> Outcome {

@@ -230,7 +230,8 @@ impl State {
         let found = self.env.find(path);
         let size = match (kind, found) {
             (_, Found::TooLong) => return Err(ENAMETOOLONG),
-            (Kind::Block, _) if wanted.flag("active", 1) == 0 => return Ok(0),
+            // What is not active is not opened, and not looked at.
+            _ if wanted.flag("active", 1) == 0 => 0,
             (_, Found::Missing) => return Err(ENOENT),
             (_, Found::Dir | Found::Other) => return Err(EINVAL),
             (Kind::Block, Found::File(_)) => return Err(ENOTBLK),
@@ -243,7 +244,7 @@ impl State {
         if kind == Kind::File && modes.split('|').any(|m| m.trim() == "dev_check") {
             return Err(EINVAL);
         }
-        if kind == Kind::Block && self.is_open(path, name) {
+        if kind == Kind::Block && wanted.flag("active", 1) == 1 && self.is_open(path, name) {
             return Err(EBUSY);
         }
         Ok(size)
@@ -274,6 +275,10 @@ impl State {
         let dir = format!("devices/{name}");
         if let (Kind::Block, Some(open), 1) = (kind, self.open.get_mut(), wanted.flag("active", 1)) {
             open.insert(wanted.filename.clone().unwrap_or_default(), name.to_owned());
+        }
+        self.unexamined.remove(name);
+        if matches!(kind, Kind::File | Kind::Block) && wanted.flag("active", 1) == 0 {
+            self.unexamined.insert(name.to_owned());
         }
         let setup = unsigned(self.tree.value("setup_id").split('\n').next().unwrap_or("")).unwrap_or(0);
         let tree = &mut self.tree;
@@ -460,7 +465,7 @@ impl State {
         Ok(())
     }
 
-    fn set_active(&mut self, device: &str, active: u64) -> Outcome {
+    pub(crate) fn set_active(&mut self, device: &str, active: u64) -> Outcome {
         let outcome = self.activate(device, active);
         *self.open.get_mut() = None;
         outcome
@@ -476,8 +481,10 @@ impl State {
             if self.kind(device) == Some(Kind::Block) && self.is_open(&filename, device) {
                 return Err(EBUSY);
             }
-            self.tree.set(&format!("{dir}/size"), format!("{size}\n[key]\n"));
-            self.tree.set(&format!("{dir}/size_mb"), format!("{}\n", size >> 20));
+            if self.unexamined.remove(device) {
+                self.tree.set(&format!("{dir}/size"), format!("{size}\n[key]\n"));
+                self.tree.set(&format!("{dir}/size_mb"), format!("{}\n", size >> 20));
+            }
         }
         self.tree.set(&format!("{dir}/active"), keyed(active, 1));
         Ok(())

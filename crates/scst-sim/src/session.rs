@@ -183,10 +183,18 @@ impl State {
 
     /// Whether a session sees a device.
     pub(crate) fn has_sessions(&self, device: &str) -> bool {
+        self.is_seen_through(device, None)
+    }
+
+    /// Whether a session sees a device, through that target if one is named.
+    pub(crate) fn is_seen_through(&self, device: &str, through: Option<&str>) -> bool {
         self.exports_of(device).iter().any(|(_, lun)| {
             let luns = lun.rsplit_once('/').map_or("", |(dir, _)| dir);
             let parts: Vec<&str> = luns.split('/').collect();
             let [targets, driver, target, ..] = parts.as_slice() else { return false };
+            if through.is_some_and(|through| through != *target) {
+                return false;
+            }
             let dir = format!("{targets}/{driver}/{target}/sessions");
             self.tree.dirs(&dir).iter().any(|s| self.luns_of(&format!("{dir}/{s}")).as_deref() == Some(luns))
         })

@@ -6,7 +6,7 @@ use crate::tree::{Attr, Node, SLASH, Tree, listing_order, split};
 use esos_sysfs::{AttrError, AttrOp, AttrTree, Entry, Kind};
 use serde_json::Value;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// When a write that SCST hands to its command thread answers `EAGAIN`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -43,6 +43,8 @@ pub(crate) struct State {
     pub(crate) births: u64,
     /// Active block devices by their backing store; none where it has to be looked up again.
     pub(crate) open: RefCell<Option<BTreeMap<String, String>>>,
+    /// Devices made inactive, whose size is found when they are opened first (`reexam_pending`).
+    pub(crate) unexamined: BTreeSet<String>,
     /// A thread was to be made on a node that is not there.
     pub(crate) oopsed: bool,
     /// How often sessions of a disabled target are still listed.
@@ -86,6 +88,7 @@ impl Sim {
             born: BTreeMap::new(),
             births: 0,
             open: RefCell::new(None),
+            unexamined: BTreeSet::new(),
             oopsed: false,
             linger: 0,
             leaving: BTreeMap::new(),

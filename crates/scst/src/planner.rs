@@ -1,6 +1,7 @@
 //! Makes a [`Plan`] of what is and what is wanted. No I/O, no choice left for later.
 mod alua;
 mod attrs;
+mod bound;
 mod devices;
 mod identity;
 mod luns;
@@ -15,7 +16,7 @@ use crate::live::{Live, LiveTarget};
 use crate::model::Config;
 use crate::name::{DeviceName, GroupName};
 use crate::plan::{Action, Class, Operation, Pending, Plan, Step};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What may be done, and what the planner must know of the machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,6 +88,7 @@ pub(crate) fn way(live: Live, wanted: &Config, policy: &Policy) -> Plan {
         places: None,
         made: BTreeSet::new(),
         removed: BTreeSet::new(),
+        active: BTreeMap::new(),
         operations: Vec::new(),
         pending: Vec::new(),
         unmanaged: Vec::new(),
@@ -121,6 +123,8 @@ struct Planner<'p> {
     made: BTreeSet<DeviceName>,
     /// Devices that are taken away, whether or not they are made again.
     removed: BTreeSet<DeviceName>,
+    /// Devices that SCST opens or closes with an ALUA state of this plan.
+    active: BTreeMap<DeviceName, bool>,
     operations: Vec<(Phase, Operation)>,
     pending: Vec<Pending>,
     unmanaged: Vec<String>,

@@ -1,9 +1,100 @@
-//! What SCST does by itself, and later than one thinks: sessions that end after their target was disabled.
+//! What SCST does by itself, and later than one thinks: devices that an ALUA state opens and closes, sizes of
+//! devices that are not open, sessions that end after their target was disabled.
+#![expect(clippy::unwrap_used, reason = "test helpers")]
 mod support;
 
-use esos_scst::{ApplyError, Class, Journal, Options, Policy, Write, apply, plan};
+use esos_scst::{ApplyError, Class, Journal, NoJournal, Options, Policy, Write, apply, plan};
 use esos_scst_sim::Sim;
+use esos_sysfs::AttrTree;
 use support::{ALL, config, live, must, sim};
+
+/// A block device in a group whose state is given, with the target of another box in it or without.
+fn group(device: &str, state: &str, target: &str) -> String {
+    format!(
+        "HANDLER vdisk_blockio {{\n\tDEVICE b1 {{\n\t\tfilename /dev/b1\n{device}\t}}\n}}\n\
+         DEVICE_GROUP dg {{\n\tDEVICE b1\n\tTARGET_GROUP remote {{\n\t\tgroup_id 2\n\t\tstate {state}\n{target}\t}}\n}}\n"
+    )
+}
+
+const REMOTE: &str = "\t\tTARGET iqn.other:t {\n\t\t\trel_tgt_id 2\n\t\t}\n";
+
+fn active(sim: &Sim) -> String {
+    sim.read("devices/b1/active").unwrap().lines().next().unwrap_or("").to_owned()
+}
+
+#[test]
+fn a_state_closes_the_devices_of_its_group_and_the_plan_tells() {
+    let sim = sim();
+    must(&sim, &group("", "active", ""));
+    let planned = plan(&live(&sim), &config(&group("", "standby", "")), &Policy::default());
+    let told: Vec<String> = planned.operations.iter().map(|o| format!("{} {:?}", o.path, o.to)).collect();
+    assert_eq!(told, ["dgrp/dg/tgrp/remote Some(\"standby\")", "dev/vdisk_blockio/b1 Some(\"0\")"]);
+    must(&sim, &group("", "standby", ""));
+    assert_eq!(active(&sim), "0");
+    must(&sim, &group("", "nonoptimized", ""));
+    assert_eq!(active(&sim), "1");
+}
+
+#[test]
+fn the_state_of_another_box_closes_nothing_here() {
+    let sim = sim();
+    must(&sim, &group("", "active", REMOTE));
+    let planned = plan(&live(&sim), &config(&group("", "standby", REMOTE)), &Policy::default());
+    assert_eq!(planned.operations.len(), 1, "{planned}");
+    must(&sim, &group("", "standby", REMOTE));
+    assert_eq!(active(&sim), "1");
+}
+
+#[test]
+fn what_the_file_says_of_active_holds_whatever_the_state() {
+    for (wanted, state) in [("1", "standby"), ("0", "active")] {
+        for start in ["active", "offline"] {
+            let sim = sim();
+            must(&sim, &group("", start, ""));
+            let text = group(&format!("\t\tactive {wanted}\n"), state, "");
+            must(&sim, &text);
+            assert_eq!(active(&sim), wanted, "{start} to {state}");
+            assert!(plan(&live(&sim), &config(&text), &Policy::default()).is_empty());
+        }
+    }
+}
+
+#[test]
+fn devices_that_a_state_moved_are_put_back() {
+    let sim = sim();
+    must(&sim, &group("", "standby", REMOTE));
+    // Taking everything away puts the state back last, when the target of the other box is not named yet.
+    let wanted = config("HANDLER vdisk_blockio {\n\tDEVICE b1 {\n\t\tfilename /dev/b1\n\t}\n}\n");
+    let policy = Policy { prune: true, ..Policy::default() };
+    let before = live(&sim);
+    let planned = plan(&before, &wanted, &policy);
+    let steps = planned.steps().count();
+    assert!(steps > 3, "{planned}");
+    for k in 0..steps {
+        let sim = sim.fork();
+        sim.fail_write(sim.writes() + k as u64, 5);
+        let error = apply(&sim, &before, &planned, &wanted, &policy, ALL, &mut NoJournal).unwrap_err();
+        assert!(matches!(error, ApplyError::RolledBack { .. }), "write {k}: {error}");
+        assert_eq!(live(&sim).canonical(), before.canonical());
+    }
+}
+
+#[test]
+fn a_device_that_is_not_open_keeps_the_size_it_is_told() {
+    let text = group("\t\tactive 0\n\t\tsize 67108864\n", "standby", "");
+    let sim = sim();
+    must(&sim, &text);
+    assert_eq!(sim.read("devices/b1/size").unwrap(), "67108864\n[key]\n");
+    // What a box that stands by saves is what it can start from.
+    let saved = live(&sim).to_config();
+    assert!(plan(&live(&sim), &saved, &Policy::default()).is_empty());
+    let device =
+        |c: &esos_scst::Config| c.handlers.values().flat_map(|h| h.devices.clone()).collect::<Vec<_>>();
+    assert!(device(&saved).iter().any(|(_, d)| d.attributes.get("size").is_some()));
+    // It needs nothing behind it, so it waits for nothing.
+    let policy = Policy { missing: ["/dev/b1".to_owned()].into(), ..Policy::default() };
+    assert!(plan(&live(&support::sim()), &config(&text), &policy).pending.is_empty());
+}
 
 const TARGET: &str = "HANDLER vdisk_nullio {\n\tDEVICE n1\n}\nTARGET_DRIVER iscsi {\n\tenabled 1\n\tTARGET iqn.t:1 {\n\
     \t\tenabled 1\n\t\tGROUP hosts {\n\t\t\tINITIATOR iqn.i:1\n\t\t\tLUN 0 n1\n\t\t}\n\t}\n}\n";

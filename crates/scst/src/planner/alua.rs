@@ -1,5 +1,6 @@
 //! Device groups and target groups.
 use super::attrs::{set, text};
+use super::bound::StateChange;
 use super::{Op, Phase, Planner};
 use crate::attributes::Value;
 use crate::live::LiveDeviceGroup;
@@ -136,7 +137,16 @@ impl Planner<'_> {
                 _ if !used => op,
                 _ => op.class(Class::Disruptive, format!("paths through this group become {state}")),
             };
+            let before = self.operations.len();
             self.attributes(Phase::Alua, &path, &dir, attributes, &only, class);
+            if self.operations.len() > before {
+                let held = self.live.device_groups.get(group).and_then(|g| g.target_groups.get(name));
+                let held = held.into_iter().flat_map(|g| g.targets.keys());
+                let targets = held.chain(wanted.targets.keys()).cloned().collect();
+                let from = now.map_or("active", |g| text(&g.attributes, "state"));
+                let change = StateChange { group, path: &path, from, to: &state, targets: &targets };
+                self.binds(&change);
+            }
         }
     }
 
@@ -150,7 +160,7 @@ impl Planner<'_> {
     ) {
         let path = format!("dgrp/{group}/tgrp/{name}/tgt/{target}");
         let dir = format!("device_groups/{group}/target_groups/{name}");
-        let local = self.live.drivers.values().any(|d| d.targets.contains_key(target));
+        let local = self.is_local(target);
         let held = self.live.device_groups.get(group).and_then(|g| g.target_groups.get(name));
         let there = held.and_then(|g| g.targets.get(target)).cloned();
         if local && there.as_ref().is_some_and(|a| !a.is_empty()) {

@@ -215,8 +215,10 @@ impl Planner<'_> {
             }
         }
         // `size` says it in bytes; both would be one too many.
-        if parameters.iter().any(|(n, _)| n == "size") {
-            parameters.retain(|(n, _)| n != "size_mb");
+        for given in [&mut parameters, &mut later] {
+            if given.iter().any(|(n, _)| n == "size") {
+                given.retain(|(n, _)| n != "size_mb");
+            }
         }
         later.sort_by_key(|(n, _)| n == "cluster_mode");
         let command = Command::AddDevice { name: name.to_string(), parameters };
@@ -293,9 +295,8 @@ impl Planner<'_> {
             return;
         }
         let filename = device.attributes.get("filename").map(Value::expose);
-        // An inactive blockio device does not open its backing device.
-        let opens = device.attributes.get("active").map(Value::expose) != Some("0")
-            || handler.as_str() != "vdisk_blockio";
+        // An inactive device does not open what is behind it.
+        let opens = !is_inactive(&device.attributes);
         if let Some(missing) = filename.filter(|f| opens && self.policy.missing.contains(*f)) {
             let why = format!("{missing} is not there");
             self.waits(&path, why, Some(name));
@@ -309,7 +310,7 @@ impl Planner<'_> {
             self.push(Phase::Devices, op, Vec::new());
             return;
         }
-        let wanted = settable(live, &device.attributes);
+        let wanted = settable(handler, live, &device.attributes);
         let steps = self.making(handler, live, name, &wanted);
         self.push(Phase::Devices, Op::new(&path, Action::Add), steps);
         if self.selected(&path) {
@@ -401,12 +402,18 @@ fn has_no_effect(name: &str, wanted: &Attributes) -> bool {
     matches!(name, "dif_type" | "dif_static_app_tag" | "dif_filename") && wanted.get("dif_mode").is_none()
 }
 
+/// Whether a device is not to open its backing store.
+fn is_inactive(attributes: &Attributes) -> bool {
+    attributes.get("active").is_some_and(|v| same("active", v.expose(), "0"))
+}
+
 /// What of a file's attributes a new device can be given: a size that its handler does not take is
-/// found, not set.
-fn settable(live: &LiveHandler, wanted: &Attributes) -> Attributes {
+/// found, not set; but an inactive blockio device finds none, and is told.
+fn settable(handler: &HandlerName, live: &LiveHandler, wanted: &Attributes) -> Attributes {
+    let told = handler.as_str() == "vdisk_blockio" && is_inactive(wanted);
     let mut kept = Attributes::new();
     for (name, values) in wanted.iter() {
-        let found = matches!(name, "size" | "size_mb") && !live.create.contains(name);
+        let found = matches!(name, "size" | "size_mb") && !live.create.contains(name) && !told;
         if let Some(value) = values.first().filter(|_| !found && !has_no_effect(name, wanted)) {
             kept.set(name, value.expose());
         }
@@ -417,10 +424,14 @@ fn settable(live: &LiveHandler, wanted: &Attributes) -> Attributes {
 /// What makes a device the same again.
 fn saved(live: &LiveDevice) -> Attributes {
     let mut attributes = Attributes::new();
+    let active = text(&live.attributes, "active") != "0";
     for (name, attr) in live.attributes.iter().filter(|(_, a)| a.key) {
         if let Some(value) = &attr.value {
-            let found =
-                matches!(name.as_str(), "size" | "size_mb") && live.attributes.contains_key("filename");
+            // What is open has its size from what is behind it; what is not may have been told one.
+            let own = attr.writable && !active;
+            let found = matches!(name.as_str(), "size" | "size_mb")
+                && live.attributes.contains_key("filename")
+                && !own;
             if !found {
                 attributes.set(name, value.expose());
             }

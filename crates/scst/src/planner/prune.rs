@@ -2,6 +2,7 @@
 use super::attrs::{set, text};
 use super::luns::Place;
 use super::{Op, Phase, Planner, sessions_text, users};
+use crate::attributes::Value;
 use crate::live::{LiveAttrs, LiveGroup, LiveTarget};
 use crate::mgmt::Command;
 use crate::name::{AluaGroupName, DeviceName, DriverName, GroupName, TargetName};
@@ -345,13 +346,22 @@ impl Planner<'_> {
         let mgmt = format!("{groups}/mgmt");
         let dir = format!("{groups}/{tg}");
         let mut undo = vec![Write::command(mgmt.clone(), &Command::Create { name: tg.to_string() })];
-        undo.extend(restore(&dir, &live.attributes, None));
+        // Its state comes last, and what that does to devices is put right.
+        let state = live.attributes.get("state").and_then(|a| a.value.as_ref()).map(Value::expose);
+        let mut others = live.attributes.clone();
+        others.remove("state");
+        undo.extend(restore(&dir, &others, None));
         for (target, attributes) in &live.targets {
             undo.push(Write::command(format!("{dir}/mgmt"), &Command::Add { name: target.to_string() }));
             let id = text(attributes, "rel_tgt_id");
             if !id.is_empty() && id != "0" {
                 undo.push(Write::new(format!("{dir}/{target}/rel_tgt_id"), id));
             }
+        }
+        // A new group is `active`.
+        if let Some(state) = state.filter(|s| *s != "active") {
+            undo.push(set(format!("{dir}/state"), "state", state));
+            undo.extend(self.reopen(group));
         }
         let write = Write::command(mgmt, &Command::Del { name: tg.to_string() });
         self.push(
