@@ -14,13 +14,11 @@ pub(crate) fn check(facts: &Facts, _: &Before) -> Told {
         let mut found = Vec::new();
         for dump in known.dumps {
             let (kind, state) = match dump.verified {
-                None => ("unverified", "its dump was not read back".to_owned()),
+                None => ("unverified", "it was not read back".to_owned()),
                 Some(_) if dump.seen => continue,
-                Some(false) => ("damaged", "its dump is damaged".to_owned()),
-                Some(true) if !dump.complete => {
-                    ("incomplete", format!("its dump is not whole ({})", dump.state))
-                }
-                Some(true) => ("unseen", "its dump is whole".to_owned()),
+                Some(false) => ("damaged", "it is damaged".to_owned()),
+                Some(true) if !dump.complete => ("incomplete", format!("it is not whole ({})", dump.state)),
+                Some(true) => ("unseen", "it is whole".to_owned()),
             };
             let why = dump.reason.as_deref().unwrap_or("its log does not tell why");
             let seen = if dump.seen { "" } else { ", and nobody has looked at it" };
@@ -32,7 +30,7 @@ pub(crate) fn check(facts: &Facts, _: &Before) -> Told {
                 _ => format!("esos crash show {name}; esos crash report {name}"),
             };
             let remedy = format!("{look}; then esos crash seen {name}, or remove");
-            let text = format!("this box crashed: {why}; {state}{seen}");
+            let text = format!("a crash left it ({why}): {state}{seen}");
             found.push(Finding::new("dumps", name, kind, Status::Warn, text, remedy));
         }
         Fact::Known(found)
