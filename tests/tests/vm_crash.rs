@@ -393,6 +393,17 @@ fn a_box_tells_of_its_crash_once() {
     assert_eq!((&dump["state"], &dump["verified"]), (&json!("complete"), &json!(true)), "{dump}");
     assert_eq!(dump["reason"], "sysrq triggered crash");
     println!("{} of {} bytes, reported after {:.1?}", dump["name"], dump["size_bytes"], began.elapsed());
+    // Who asks for the box's health hears of it until somebody has looked; its event is the one of the crash.
+    let waits = || {
+        let health = document(&guest.run("esos-health --json --report").unwrap().text());
+        let found = health["data"]["findings"].as_array().unwrap().clone();
+        found.into_iter().filter(|f| f["check"] == "dumps").collect::<Vec<_>>()
+    };
+    let found = waits();
+    assert_eq!((found.len(), &found[0]["object"], &found[0]["kind"]), (1, &dump["name"], &json!("unseen")));
+    let name = dump["name"].as_str().unwrap();
+    assert!(guest.run(&format!("esos-crash show {name}")).unwrap().success());
+    assert_eq!(waits(), Vec::<Value>::new());
     // It is not told again, neither by another look nor by the watcher's next rounds.
     guest.run_within("esos-crash check; sleep 20", LIMIT).unwrap();
     let mails = sink.mails();
