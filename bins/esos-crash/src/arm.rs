@@ -1,11 +1,15 @@
 //! `esos-crash arm` and `disarm`.
 use crate::args::Arm;
+use crate::check;
 use crate::logs::{Mounted, boot_report};
 use crate::status::observe;
+use esos_alert::Inbox;
 use esos_cli::{Exit, Failure, OrExit, Ui};
 use esos_crashdump::{SETTINGS, arguments};
 use esos_exec::{Cmd, HostRunner, Runner};
-use esos_hostfs::{FileError, Files, HostFiles, MountFlags, Stream, load_crash_kernel, unload_crash_kernel};
+use esos_hostfs::{
+    Clock, FileError, Files, HostClock, HostFiles, MountFlags, Stream, load_crash_kernel, unload_crash_kernel,
+};
 use esos_layout::{Slot, crash, slot};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -70,6 +74,10 @@ pub(crate) fn arm(args: &Arm, ui: &mut Ui) -> Result<Exit, Failure> {
     };
     files.make_dir(esos_layout::run::DIR)?;
     files.replace(crash::ARMED, &serde_json::to_vec_pretty(&armed)?, 0o644)?;
+    // What the check after the boot has told is over, whether or not `esos-health` has seen it meanwhile.
+    if let Err(e) = Inbox::new(&files).put(&check::capture(None), HostClock.now()) {
+        ui.warn(format!("that it is armed cannot be reported: {e}"));
+    }
     if after.wanted_bytes.is_some_and(|w| w > after.reserved_bytes) {
         ui.warn(format!(
             "{} MiB are reserved, the table for a machine of this size has {} MiB",

@@ -120,16 +120,10 @@ fn run(args: &Check, ui: &mut Ui) -> Result<Vec<(String, EventId)>, Failure> {
     };
     // Whoever waits has said it before.
     if !args.no_report && args.wait == 0 {
-        // The event of `esos-health`, which looks again and again: one fault is one mail.
-        let id = EventId::of(["health", "crash", "crash kernel", "unarmed"]);
-        let report = match checked.why.first() {
-            Some(why) => {
-                let text = format!("a crash of this box would not be captured: {why}");
-                tell(&text);
-                Report::raised(id, Severity::Warning, text).remedy("esos crash arm; esos crash status")
-            }
-            None => Report::cleared(id, "a crash of this box would be captured"),
-        };
+        let report = capture(checked.why.first().map(String::as_str));
+        if !checked.why.is_empty() {
+            tell(&report.subject);
+        }
         inbox.put(&report, HostClock.now())?;
     }
     ui.emit("esos.crash.check/1", &checked, |human| {
@@ -145,6 +139,19 @@ fn run(args: &Check, ui: &mut Ui) -> Result<Vec<(String, EventId)>, Failure> {
         }
     })?;
     Ok(waiting)
+}
+
+/// Why a crash would not be captured, or that it would be. It is the event of `esos-health`, which looks again and again:
+/// one fault is one mail.
+pub(crate) fn capture(why: Option<&str>) -> Report {
+    let id = EventId::of(["health", "crash", "crash kernel", "unarmed"]);
+    match why {
+        Some(why) => {
+            let text = format!("a crash of this box would not be captured: {why}");
+            Report::raised(id, Severity::Warning, text).remedy("esos crash arm; esos crash status")
+        }
+        None => Report::cleared(id, "a crash of this box would be captured"),
+    }
 }
 
 /// Waits until people were told, and notes it on the disk.
