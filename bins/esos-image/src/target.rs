@@ -1,8 +1,10 @@
 //! What is to be erased: who uses it, what is on it, how it is opened.
 use std::path::{Path, PathBuf};
 
-use esos_blockdev::{Claims, Device, DeviceKind, Format, Inventory, Reason, claim_direct, probe};
-use esos_cli::{Exit, Failure, OrExit};
+use esos_blockdev::{
+    Claims, Device, DeviceKind, Format, Inventory, Reason, RereadError, claim_direct, probe, reread,
+};
+use esos_cli::{Exit, Failure, OrExit, Ui};
 use esos_hostfs::{Direct, Stream, real_path};
 use esos_units::Bytes;
 
@@ -104,6 +106,18 @@ impl Target {
         match &self.kind {
             Kind::Disk { device, .. } => Some(device.node()),
             _ => None,
+        }
+    }
+
+    /// The kernel is told of the partitions that were written; without that its nodes are those of before.
+    pub(crate) fn reread(&self, ui: &mut Ui) {
+        let Some(node) = self.node() else { return };
+        if let Err(error) = reread(Path::new(&node)) {
+            let told = match error {
+                RereadError::Busy { .. } => format!("{error}; free it, or plug it in again"),
+                other => Failure::from(other).whole(),
+            };
+            ui.warn(told);
         }
     }
 

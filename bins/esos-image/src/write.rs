@@ -1,5 +1,4 @@
 //! `write`.
-use std::path::{Path, PathBuf};
 
 use esos_bootimg::disk::Reading;
 use esos_bootimg::disk::gpt::Table;
@@ -8,7 +7,6 @@ use esos_bootimg::tool::{Tool, recognise};
 use esos_bootimg::upgrade::Stick;
 use esos_bootimg::write::{Facts, WriteProgress, plan};
 use esos_cli::{Confirm, Exit, Failure, OrExit, Ui};
-use esos_exec::{Cmd, HostRunner, Runner};
 use esos_fetch::{Fetch, HostFetch, Location, Sha256, read_whole};
 use esos_hostfs::{Files, HostFiles};
 use esos_layout::state::STICK_UNSET;
@@ -90,7 +88,7 @@ pub(crate) fn run(args: &WriteArgs, ui: &mut Ui) -> Result<Exit, Failure> {
     } else {
         None
     };
-    reread(&target);
+    target.reread(ui);
     let names: Vec<&str> = tools.iter().map(|t| t.name.as_str()).collect();
     let rows: Vec<_> =
         partitions.iter().map(|(name, size)| json!({ "name": name, "size_bytes": size.get() })).collect();
@@ -154,19 +152,6 @@ fn whole(from: &str) -> Result<Vec<u8>, Failure> {
             let fetch = HostFetch::new(http(&HostFiles::new("/")))?;
             let fetch: &dyn Fetch = &fetch;
             Ok(read_whole(fetch, &location, MAX_TOOL, &())?)
-        }
-    }
-}
-
-/// The kernel is told of the new partitions; where udev runs it has done so already.
-fn reread(target: &Target) {
-    let Some(node) = target.node() else { return };
-    for program in ["/usr/sbin/blockdev", "/sbin/blockdev"] {
-        if Path::new(program).exists() {
-            let cmd = Cmd::new(PathBuf::from(program)).arg("--rereadpt").arg(node);
-            // Whoever plugs the stick in again sees them in any case.
-            let _told = HostRunner.run(&cmd.limit(std::time::Duration::from_secs(20)));
-            return;
         }
     }
 }

@@ -4,7 +4,8 @@
 //! the machine does; relations (partition and disk, array and member) are the kernel's, never cut from
 //! names. [`probe`] finds superblocks and [`partitions`] reads tables in anything that is `Read + Seek`.
 //! [`Uevent`] and [`UeventSocket`] hear the kernel. [`Inventory::uses`] is the one answer to "is this
-//! device in use, and by what"; [`claim`] opens a device that nobody else has.
+//! device in use, and by what"; [`claim`] opens a device that nobody else has, and [`reread`] has the kernel read a
+//! partition table that was written.
 //!
 //! Nothing here needs libudev. Feature `udev` (default) asks it for links and properties instead of
 //! reading `/run/udev/data`; binaries of ESOS and `esos-init` go without.
@@ -44,6 +45,7 @@ mod mapping;
 mod partition;
 mod probe;
 mod remedy;
+mod reread;
 mod scan;
 #[cfg(feature = "udev")]
 mod udev_live;
@@ -61,6 +63,7 @@ pub use machine::ClaimsError;
 pub use mapping::Mapping;
 pub use partition::{Partition, PartitionTable, TableError, partitions};
 pub use probe::{ProbeError, probe};
+pub use reread::{RereadError, reread};
 pub use udev_record::UdevRecord;
 pub use uevent::{Action, Uevent, UeventError};
 pub use uevent_socket::{Heard, SocketError, UeventSocket};
