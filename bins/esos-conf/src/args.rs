@@ -69,7 +69,10 @@ pub(crate) enum Verb {
         plain: bool,
     },
     /// Read generations back, every byte (exit code 3 where one is damaged)
-    Verify,
+    Verify {
+        /// `@ID`, only that one; all of them if not given
+        what: Option<String>,
+    },
     /// Drop old generations and free what only they needed
     Prune,
     /// Make another directory hold the same generations: the mounted partition of a second stick

@@ -27,7 +27,7 @@ fn main() -> ExitCode {
             Verb::Sync { reason } => sync::run(store, reason, ui),
             Verb::Status => look::status(store, ui),
             Verb::Log => look::log(store, ui),
-            Verb::Verify => look::verify(store, ui),
+            Verb::Verify { what } => look::verify(store, what.as_deref(), ui),
             Verb::Prune => sync::prune(store, ui),
             Verb::Diff { what } => diff::run(store, what, ui),
             Verb::Restore { because: Some(why), .. } => boot::nothing(why, ui),

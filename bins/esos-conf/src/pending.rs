@@ -9,9 +9,6 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// What the watcher last came to, for `esos status` and the health check.
-const PENDING: &str = "/run/esos/conf.json";
-
 /// How often it is kept that the watcher looks, in seconds.
 const KEEP_S: u64 = 60;
 
@@ -19,7 +16,7 @@ const KEEP_S: u64 = 60;
 /// error for minutes.
 const LATE: Duration = Duration::from_secs(20);
 
-/// What the watcher last came to.
+/// What the watcher last came to, for `esos status` and the health check.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Pending {
@@ -37,7 +34,11 @@ pub(crate) struct Pending {
 
 impl Pending {
     pub(crate) fn read(files: &dyn Files) -> Self {
-        files.read(PENDING).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+        files
+            .read(run::CONF_STATE)
+            .ok()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or_default()
     }
 
     /// What follows from a sync: when the stick had everything, or why it has not. Kept, and told: once when it begins
@@ -58,7 +59,7 @@ impl Pending {
         if let Ok(text) = serde_json::to_vec_pretty(self) {
             // `/run` is memory; a state that cannot be written there is the least of the box's troubles.
             let _told_elsewhere =
-                files.make_dir(run::DIR).and_then(|()| files.replace(PENDING, &text, 0o644));
+                files.make_dir(run::DIR).and_then(|()| files.replace(run::CONF_STATE, &text, 0o644));
         }
     }
 

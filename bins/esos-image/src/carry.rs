@@ -99,7 +99,7 @@ pub(crate) fn carry(
     if out.status.success() {
         return Ok(document.get("data").cloned().unwrap_or_default());
     }
-    let said = document.pointer("/error/message").and_then(|m| m.as_str()).map(str::to_owned);
+    let said = refusal(&document);
     let said =
         said.unwrap_or_else(|| out.error_text().lines().next().unwrap_or("it says nothing").to_owned());
     let exit = match out.status {
@@ -114,4 +114,51 @@ pub(crate) fn carry(
     } else {
         failure
     })
+}
+
+/// The error of a document, to the bottom.
+fn refusal(document: &serde_json::Value) -> Option<String> {
+    let message = document.pointer("/error/message")?.as_str()?;
+    let causes = document.pointer("/error/causes").and_then(|c| c.as_array()).into_iter().flatten();
+    let causes = causes.filter_map(serde_json::Value::as_str);
+    Some(causes.fold(message.to_owned(), |text, cause| format!("{text}: {cause}")))
+}
+
+/// Reads back the newest generation of what was carried there, from the medium: mounted anew. A stick that lies takes
+/// everything, says that it has it, and has not.
+pub(crate) fn confirm(to: &Side<'_>, carried: &serde_json::Value) -> Result<(), Failure> {
+    let Some(newest) = carried.get("newest").and_then(serde_json::Value::as_u64) else { return Ok(()) };
+    let target = Conf::mount(to.path, to.table, false)?;
+    let scratch = TempDir::new("root")?;
+    let cmd = Cmd::new(esos_conf()?)
+        .args(["verify", "--json", &format!("@{newest}"), "--root"])
+        .arg(scratch.path())
+        .arg("--store")
+        .arg(target.path());
+    let out = HostRunner.run(&cmd.limit(LIMIT))?;
+    if out.status.success() {
+        return Ok(());
+    }
+    let document: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap_or_default();
+    let why = document.pointer("/data/generations/0/why").and_then(serde_json::Value::as_str);
+    let said = refusal(&document).or_else(|| why.map(str::to_owned));
+    let text = format!(
+        "the medium does not keep what is written to it: @{newest} is not there as it was written ({})",
+        said.as_deref().unwrap_or("it cannot be read")
+    );
+    Err(Failure::new(Exit::Failed, text).help("replace it"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_to_the_bottom() {
+        let text = r#"{"error": {"message": "the mirror", "causes": ["full: no room", "ENOSPC"]}}"#;
+        let said = |text| refusal(&serde_json::from_str(text).unwrap());
+        assert_eq!(said(text).as_deref(), Some("the mirror: full: no room: ENOSPC"));
+        assert_eq!(said(r#"{"error": {"message": "m"}}"#).as_deref(), Some("m"));
+        assert_eq!(said("{}"), None);
+    }
 }

@@ -3,6 +3,7 @@ mod args;
 mod bring;
 mod build;
 mod carry;
+mod follow_up;
 mod look;
 mod mark;
 mod medium;

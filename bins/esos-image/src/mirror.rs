@@ -1,47 +1,29 @@
 //! `mirror`.
 use std::path::{Path, PathBuf};
 
-use esos_alert::{EventId, Inbox, Report, Severity};
 use esos_blockdev::Inventory;
+use esos_bootimg::disk::Medium;
 use esos_bootimg::upgrade::{MirrorSlotsError, MirroredSlots, Stick, mirror_slots};
 use esos_bootimg::write::{Facts, WriteProgress, plan};
 use esos_cli::{Confirm, Exit, Failure, OrExit, Ui};
-use esos_hostfs::{Clock, Files, HostClock, HostFiles};
+use esos_hostfs::{Files, HostFiles};
+use esos_layout::mirror::MirrorKept;
 use esos_layout::{part, run};
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::args::MirrorArgs;
 use crate::bring::bring;
-use crate::carry::{Side, carry};
+use crate::carry::{Side, carry, confirm};
+use crate::follow_up::{self, Alarm, LAST};
 use crate::medium::{How, Opened};
 use crate::stick::{Meant, locked};
 use crate::target::Target;
-
-/// Which stick is kept as a mirror; part of the configuration.
-const KEPT: &str = "/etc/esos/mirror.json";
-/// How the last look at it went; of this boot.
-const LAST: &str = "/run/esos/mirror.json";
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Kept {
-    /// The identity of the mirror, 32 hex digits.
-    identity: String,
-}
-
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Last {
-    /// When the mirror was last like the stick, in seconds since 1970.
-    pub(crate) time: u64,
-    /// Why it is not.
-    pub(crate) problem: Option<String>,
-}
 
 /// `mirror`.
 pub(crate) fn run(args: &MirrorArgs, ui: &mut Ui) -> Result<Exit, Failure> {
     let files = HostFiles::new(ui.root());
     if args.forget {
-        match files.remove(KEPT) {
+        match files.remove(run::MIRROR_KEPT) {
             Ok(()) => {}
             Err(e) if e.is_not_found() => {}
             Err(e) => return Err(e.into()),
@@ -52,14 +34,20 @@ pub(crate) fn run(args: &MirrorArgs, ui: &mut Ui) -> Result<Exit, Failure> {
         })?;
         return Ok(Exit::Done);
     }
-    let kept: Option<Kept> = match files.read(KEPT) {
-        Ok(bytes) => Some(serde_json::from_slice(&bytes).or_exit(Exit::Invalid).context(KEPT)?),
+    let kept: Option<MirrorKept> = match files.read(run::MIRROR_KEPT) {
+        Ok(bytes) => Some(serde_json::from_slice(&bytes).or_exit(Exit::Invalid).context(run::MIRROR_KEPT)?),
         Err(e) if e.is_not_found() => None,
         Err(e) => return Err(e.into()),
     };
-    let done = follow(args, kept.as_ref(), &files, ui);
-    if args.of.is_none() && kept.is_some() {
-        note(&files, done.as_ref().err(), ui);
+    let is_kept = args.of.is_none() && kept.is_some();
+    // Whoever makes a new one sits before it.
+    let alarm = (is_kept && args.target.is_none()).then(|| Alarm::set(ui.root()));
+    let done = follow(args, kept.as_ref(), &files, alarm.as_ref(), ui);
+    if let Some(alarm) = alarm {
+        alarm.stop();
+    }
+    if is_kept && let Some(trouble) = follow_up::ended(&files, done.as_ref().err()) {
+        ui.warn(trouble);
     }
     let (data, lines) = done?;
     ui.emit("esos.image.mirror/1", &data, |human| lines.iter().for_each(|line| human.line(line)))?;
@@ -68,7 +56,13 @@ pub(crate) fn run(args: &MirrorArgs, ui: &mut Ui) -> Result<Exit, Failure> {
 
 type Done = (Value, Vec<String>);
 
-fn follow(args: &MirrorArgs, kept: Option<&Kept>, files: &HostFiles, ui: &mut Ui) -> Result<Done, Failure> {
+fn follow(
+    args: &MirrorArgs,
+    kept: Option<&MirrorKept>,
+    files: &HostFiles,
+    alarm: Option<&Alarm>,
+    ui: &mut Ui,
+) -> Result<Done, Failure> {
     let of = Meant::open(args.of.as_deref(), How::Read, ui.root())?;
     let stick = of.stick()?;
     let own = stick.records().stick.clone().filter(|id| id != "unset").ok_or_else(|| {
@@ -91,18 +85,21 @@ fn follow(args: &MirrorArgs, kept: Option<&Kept>, files: &HostFiles, ui: &mut Ui
     };
     let known = identity(&path);
     let is_mirror = known.as_deref().is_some_and(|id| id != own && kept.is_some_and(|k| k.identity == id));
-    let (identity, written) = match known.filter(|_| is_mirror) {
-        Some(identity) => (identity, None),
+    let (identity, written, target) = match known.filter(|_| is_mirror) {
+        Some(identity) => (identity, None, None),
         None => {
-            let (identity, bytes) = make(args, &of, &path, ui)?;
-            (identity, Some(bytes))
+            let (identity, bytes, target) = make(args, &of, &path, ui)?;
+            (identity, Some(bytes), Some(target))
         }
     };
     let medium = Opened::open(&path, How::Write)?;
     let _guard = locked(&path)?;
     let mut mirror = Stick::open(&medium).or_exit(Exit::Invalid)?;
     let progress = ui.progress("copying slots", None);
-    let slots = mirror_slots(&stick, &mut mirror, &mut |bytes| progress.set(bytes));
+    let slots = mirror_slots(&stick, &mut mirror, &mut |bytes| {
+        progress.set(bytes);
+        alarm.iter().for_each(|alarm| alarm.moved());
+    });
     progress.finish();
     let slots: MirroredSlots = slots.map_err(|e| {
         let exit = match &e {
@@ -116,12 +113,22 @@ fn follow(args: &MirrorArgs, kept: Option<&Kept>, files: &HostFiles, ui: &mut Ui
     let from = args.of.as_ref().map(|_| Side { path: &of.path, table: stick.table() });
     // A stick that was written just now has what its image had, and nothing of anybody's.
     let conf = carry(from.as_ref(), &to, args.replace || written.is_some(), ui)?;
+    if conf.get("written_bytes").and_then(Value::as_u64).is_some_and(|bytes| bytes > 0) {
+        // What the kernel remembers of it is what was written, not what is there.
+        medium.flush().or_exit(Exit::Failed)?;
+        confirm(&to, &conf)?;
+    }
     if args.of.is_none() {
-        let text = serde_json::to_vec_pretty(&Kept { identity: identity.clone() })?;
+        let text = serde_json::to_vec_pretty(&MirrorKept { identity: identity.clone() })?;
         if kept.is_none_or(|k| k.identity != identity) {
             files.make_dir("/etc/esos")?;
-            files.replace(KEPT, &text, 0o644)?;
+            files.replace(run::MIRROR_KEPT, &text, 0o644)?;
         }
+    }
+    // Only now: to whoever watches sticks, one with our partitions that is not kept as a mirror is a stranger.
+    drop(medium);
+    if let Some(target) = target {
+        target.reread(ui);
     }
     let data = json!({
         "mirror": path, "identity": identity, "of": own, "made_bytes": written, "slots": slots, "conf": conf,
@@ -140,7 +147,7 @@ fn follow(args: &MirrorArgs, kept: Option<&Kept>, files: &HostFiles, ui: &mut Ui
 }
 
 /// Writes the whole stick, and gives it an identity.
-fn make(args: &MirrorArgs, of: &Meant, path: &Path, ui: &mut Ui) -> Result<(String, u64), Failure> {
+fn make(args: &MirrorArgs, of: &Meant, path: &Path, ui: &mut Ui) -> Result<(String, u64, Target), Failure> {
     let mut brought = bring(&of.path.to_string_lossy(), &std::env::temp_dir(), ui)?;
     let target = Target::look(path, &brought.path, ui.root())?;
     let size = target.bytes().unwrap_or(brought.bytes);
@@ -166,7 +173,7 @@ fn make(args: &MirrorArgs, of: &Meant, path: &Path, ui: &mut Ui) -> Result<(Stri
     let done = done.map_err(|e| Failure::from(e).with_exit(Exit::Failed))?;
     let identity = crate::stick::new_identity()?;
     Stick::open(&medium).or_exit(Exit::Failed)?.assign(&identity).or_exit(Exit::Failed)?;
-    Ok((identity, done.written_bytes))
+    Ok((identity, done.written_bytes, target))
 }
 
 /// The identity of a stick; none where it is no stick, or has none.
@@ -176,54 +183,28 @@ fn identity(path: &Path) -> Option<String> {
     stick.records().stick.clone()
 }
 
+/// Why a stick of ours does not say who it is.
+fn unreadable(path: &Path) -> Option<String> {
+    match Opened::open(path, How::Read) {
+        Ok(medium) => Stick::open(&medium).or_exit(Exit::Invalid).err().map(|failure| failure.whole()),
+        Err(failure) => Some(failure.whole()),
+    }
+}
+
 /// The disk that carries the mirror.
-fn find(kept: &Kept) -> Result<PathBuf, Failure> {
+fn find(kept: &MirrorKept) -> Result<PathBuf, Failure> {
     let inventory = Inventory::of_machine(Path::new("/"))?;
     let boots = inventory.devices().filter(|d| d.part_name.as_deref() == Some(part::BOOT));
     let disks: Vec<PathBuf> =
         boots.filter_map(|p| inventory.whole(&p.name)).map(|disk| PathBuf::from(disk.node())).collect();
-    let found = disks.into_iter().find(|disk| identity(disk).as_deref() == Some(kept.identity.as_str()));
-    found.ok_or_else(|| {
-        let text = format!("the mirror (identity {}) is not plugged in", kept.identity);
+    let found = disks.iter().find(|disk| identity(disk).as_deref() == Some(kept.identity.as_str()));
+    found.cloned().ok_or_else(|| {
+        let mute = disks.iter().find_map(|disk| Some((disk, unreadable(disk)?)));
+        let mute = mute.map(|(disk, why)| format!(", or is {}, which cannot be read: {why}", disk.display()));
+        let text =
+            format!("the mirror (identity {}) is not plugged in{}", kept.identity, mute.unwrap_or_default());
         Failure::new(Exit::Unavailable, text)
             .code("mirror::gone")
             .help("plug it in, or esos-image mirror --forget")
     })
-}
-
-/// Once when it begins to fail, once when it works again.
-fn note(files: &HostFiles, failure: Option<&Failure>, ui: &mut Ui) {
-    let before: Last =
-        files.read(LAST).ok().and_then(|b| serde_json::from_slice(&b).ok()).unwrap_or_default();
-    let now = HostClock.now();
-    let problem = failure.map(Failure::whole);
-    let id = EventId::of(["mirror", "stick"]);
-    let report = match (&before.problem, &problem) {
-        (None, Some(problem)) => Some(
-            Report::raised(
-                id,
-                Severity::Warning,
-                format!("the mirror of the stick is not up to date: {problem}"),
-            )
-            .remedy("esos-image mirror"),
-        ),
-        (Some(_), None) => Some(Report::cleared(id, "the mirror of the stick is up to date")),
-        _ => None,
-    };
-    if let Some(report) = report
-        && let Err(error) = Inbox::new(files).put(&report, now)
-    {
-        ui.warn(error.to_string());
-    }
-    let time = if problem.is_none() { now.as_secs() } else { before.time };
-    if let Ok(text) = serde_json::to_vec_pretty(&Last { time, problem }) {
-        // `/run` is memory.
-        let _told = files.make_dir(run::DIR).and_then(|()| files.replace(LAST, &text, 0o644));
-    }
-}
-
-/// What `esos status` says of it; none where no mirror is kept.
-pub(crate) fn last(files: &HostFiles) -> Option<Last> {
-    files.stat(KEPT).ok()?;
-    Some(files.read(LAST).ok().and_then(|b| serde_json::from_slice(&b).ok()).unwrap_or_default())
 }

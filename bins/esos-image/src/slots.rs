@@ -7,8 +7,8 @@ use esos_hostfs::HostFiles;
 use esos_layout::state::SlotState;
 use esos_units::Bytes;
 
+use crate::follow_up::{self, Last};
 use crate::medium::How;
-use crate::mirror::Last;
 use crate::stick::{self, Meant};
 
 /// `slots`.
@@ -108,7 +108,7 @@ pub(crate) fn section(root: &Path) -> Section {
 
 /// The second stick, where one is kept as a mirror.
 fn mirror(section: Section, root: &Path) -> Section {
-    match crate::mirror::last(&HostFiles::new(root)) {
+    match follow_up::last(&HostFiles::new(root)) {
         None => section,
         Some(Last { problem: Some(problem), .. }) => {
             let text = format!("the mirror of the stick is not up to date: {problem}");

@@ -1,6 +1,7 @@
 //! `esos-stick`: watches the boot stick.
 mod args;
 mod media;
+mod mirror;
 mod watch;
 
 use args::{Args, Verb};

@@ -1,12 +1,13 @@
 //! The loop.
 use crate::media::{Looker, nodes};
+use crate::mirror::{self, Mirror};
 use esos_blockdev::{Heard, UeventSocket};
 use esos_cli::{Exit, Failure, OrExit, Ui};
 use esos_exec::{Cmd, HostRunner, Runner};
 use esos_hostfs::{Clock, Files, HostClock, HostFiles};
 use esos_initramfs::{BootReport, StickReport};
 use esos_layout::{run, stick_state::Presence, stick_state::StickState};
-use esos_stickwatch::{Identity, Notice, Urgency, Watcher};
+use esos_stickwatch::{Identity, Medium, Notice, Urgency, Watcher};
 use std::io::Write;
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
@@ -23,10 +24,11 @@ pub(crate) fn state(files: &HostFiles) -> Option<StickState> {
 
 pub(crate) fn watch(ui: &mut Ui) -> Result<Exit, Failure> {
     let files = HostFiles::new("/");
-    let stick = wait_for_report(&files)?;
+    let report = wait_for_report(&files)?;
+    let stick = report.stick.unwrap_or_default();
     // Subscribe first and look then, or what comes between the two is missed.
     let events = UeventSocket::open().or_exit(Exit::Unavailable)?;
-    let mut looker = Looker::default();
+    let (mut looker, mut second) = (Looker::default(), Mirror::default());
     let mut watcher = Watcher::new(booted(&stick));
     // That it is there from the start is nothing to print over a login prompt.
     let mut console = false;
@@ -37,7 +39,11 @@ pub(crate) fn watch(ui: &mut Ui) -> Result<Exit, Failure> {
         // Of two that cannot be told apart by what `esos-init` knew, it is the one that has the name it had
         // at boot; from the first look on model and serial number are known too.
         media.sort_by_key(|m| m.device != stick.device);
-        let notices = watcher.look(HostClock.now().as_secs(), &media);
+        // The second stick is no stranger.
+        let kept = mirror::kept(&files, &stick);
+        let strange = |m: &&Medium| kept.as_ref().is_none_or(|kept| !mirror::is(kept, m));
+        let others: Vec<Medium> = media.iter().filter(strange).cloned().collect();
+        let notices = watcher.look(HostClock.now().as_secs(), &others);
         if watcher.state().state == Presence::Present
             && let Some(device) = watcher.state().device.as_deref().filter(|device| *device != known)
         {
@@ -58,6 +64,7 @@ pub(crate) fn watch(ui: &mut Ui) -> Result<Exit, Failure> {
             tell(notice, console || notice.urgency == Urgency::Critical);
         }
         console = true;
+        second.look(&files, kept, &media, watcher.state().state == Presence::Present);
         if !notices.is_empty() {
             // The banner names a stick that is gone.
             let banner = Cmd::new("/usr/sbin/esos-setup").arg("banner").limit(Duration::from_secs(20));
@@ -71,14 +78,14 @@ pub(crate) fn watch(ui: &mut Ui) -> Result<Exit, Failure> {
 
 /// The stick that `esos-init` booted from. A box that was started otherwise has none: that is said once in
 /// the state file, and the watcher waits, because init would start it again and again.
-fn wait_for_report(files: &HostFiles) -> Result<StickReport, Failure> {
+fn wait_for_report(files: &HostFiles) -> Result<BootReport, Failure> {
     let mut said = String::new();
     loop {
         let why = match files.read(run::BOOT_REPORT) {
             Err(e) => e.to_string(),
             Ok(bytes) => match BootReport::from_json(&String::from_utf8_lossy(&bytes)) {
                 Err(e) => e.to_string(),
-                Ok(BootReport { stick: Some(stick), .. }) => return Ok(stick),
+                Ok(report) if report.stick.is_some() => return Ok(report),
                 Ok(_) => format!("{} names no stick", run::BOOT_REPORT),
             },
         };

@@ -16,6 +16,8 @@ pub struct Mirrored {
     pub removed: Vec<String>,
     /// Bytes written.
     pub written_bytes: u64,
+    /// The newest generation of the first store, which the second one has now.
+    pub newest: Option<u64>,
     /// Packs of the first store that are damaged: they stay as the second one has them.
     pub damaged: Vec<Damage>,
 }
@@ -67,8 +69,9 @@ fn seals(medium: &dyn Medium) -> Result<BTreeMap<String, Option<Seal>>, StoreErr
 /// # Errors
 /// [`MirrorError`].
 pub fn mirror(from: &dyn Medium, to: &dyn Medium, replace: bool) -> Result<Mirrored, MirrorError> {
-    let damaged = Store::open(from).map_err(MirrorError::From)?.damaged().to_vec();
-    let mut done = Mirrored { damaged, ..Mirrored::default() };
+    let store = Store::open(from).map_err(MirrorError::From)?;
+    let newest = store.generations().next_back().map(|g| g.id);
+    let mut done = Mirrored { newest, damaged: store.damaged().to_vec(), ..Mirrored::default() };
     let mut theirs = seals(from).map_err(MirrorError::From)?;
     // A copy of what is damaged is worth nothing, a whole one of before is.
     theirs.retain(|name, _| !done.damaged.iter().any(|d| d.file == *name));

@@ -17,6 +17,7 @@ pub mod dumps;
 mod env_block;
 pub mod frames;
 pub mod initrd;
+pub mod mirror;
 pub mod part;
 pub mod run;
 pub mod slot;

@@ -11,6 +11,11 @@ pub const BOOT_REPORT: &str = "/run/esos/boot.json";
 pub const STICK_STATE: &str = "/run/esos/stick.json";
 /// What is known of the crash dumps on the stick. Its shape is [`crate::dumps::KnownDumps`].
 pub const DUMPS: &str = "/run/esos/dumps.json";
+/// Written by the watcher of the configuration: a JSON document that says when the stick had everything (`last`, in
+/// seconds since 1970), and why it has not (`problem`).
+pub const CONF_STATE: &str = "/run/esos/conf.json";
+/// Part of the configuration: which stick is kept as a mirror. Its shape is [`crate::mirror::MirrorKept`].
+pub const MIRROR_KEPT: &str = "/etc/esos/mirror.json";
 /// The version of the running ESOS, in the root image.
 pub const RELEASE: &str = "/etc/esos-release";
 /// Public keys (minisign) by which images for this box are signed, one file each, whose name ends in

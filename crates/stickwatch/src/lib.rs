@@ -5,7 +5,8 @@
 //! with what changed ([`Notice`]) and keeps the state for `/run/esos/stick.json` ([`Watcher::state`]). It
 //! never goes by a label or a device name alone: the same medium is the one with the same GUID in its
 //! partition table, the same identity and the same serial number, as far as these are known
-//! ([`Identity::difference`]).
+//! ([`Identity::difference`]). A [`MirrorWatch`] says when a second stick, that is kept like the first, must be looked
+//! at.
 //!
 //! ```
 //! use esos_layout::stick_state::Presence;
@@ -26,7 +27,9 @@
 //! assert!(watcher.look(115, &[back])[0].text.starts_with("the stick is back as /dev/sdd"));
 //! ```
 mod identity;
+mod mirror;
 mod watcher;
 
 pub use identity::Identity;
+pub use mirror::{MirrorView, MirrorWatch};
 pub use watcher::{Medium, Notice, Urgency, Watcher};
