@@ -4,7 +4,7 @@ use crate::host::HostBox;
 use crate::pending::{Alarm, Pending};
 use crate::sync::synced;
 use esos_cli::{Exit, Failure, Ui};
-use esos_confsync::{EXTRAS, Quiet, Tracked, fingerprint};
+use esos_confsync::{EXTRAS, NO_REASON, Quiet, Seldom, Tracked, fingerprint};
 use esos_hostfs::{Clock, Files, HostClock, HostFiles};
 use esos_layout::run;
 use std::path::Path;
@@ -16,6 +16,8 @@ const EVERY: Duration = Duration::from_secs(5);
 const QUIET_S: u64 = 10;
 /// A change waits no longer.
 const MOST_S: u64 = 60;
+/// What was told of events is kept at least so often.
+const SELDOM_S: u64 = 3600;
 
 /// What a refusal rests on: what was restored, and which stick is there.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,6 +42,10 @@ pub(crate) fn run(store: Option<&Path>, ui: &mut Ui) -> Result<Exit, Failure> {
     // What was told before the watcher was started again has to be taken back some time.
     let mut state = Pending::read(&files);
     let mut refused: Option<Ground> = None;
+    // What is no reason by itself is kept all the same, once in a while.
+    let aside = Tracked::only(NO_REASON).map_err(|e| Failure::from(e).with_exit(Exit::Failed))?;
+    let book = || fingerprint(&tree, &aside);
+    let mut seldom = Seldom::new(SELDOM_S, HostClock.monotonic().as_secs(), book());
     loop {
         let extras = files.read(EXTRAS).ok();
         let tracked = extras
@@ -48,12 +54,14 @@ pub(crate) fn run(store: Option<&Path>, ui: &mut Ui) -> Result<Exit, Failure> {
         // A clock that is set must not make a change wait.
         let now = HostClock.monotonic().as_secs();
         let ground = Ground::of(&files);
-        let due = quiet.look(now, fingerprint(&tree, &tracked));
+        let (changed, aside) = (quiet.look(now, fingerprint(&tree, &tracked.reasons())), book());
         state = state.look(&files, now, quiet.waits_since());
-        if due && refused.as_ref() != Some(&ground) {
+        if (changed || seldom.look(now, aside)) && refused.as_ref() != Some(&ground) {
             let alarm = Alarm::set(ui.root(), &state);
             let done = synced(store, "change", false, ui);
             let before = alarm.stop();
+            let in_time = done.is_ok() && before == state;
+            seldom.ended(HostClock.monotonic().as_secs(), aside, in_time);
             let outcome = match &done {
                 Ok(_) => {
                     quiet.synced();

@@ -71,14 +71,14 @@ pub use node::{Listing, Node, NodeKind, Snapshot};
 pub use pack::PackError;
 pub use passed::Passed;
 pub use path::BoxPath;
-pub use quiet::{Quiet, fingerprint};
+pub use quiet::{Quiet, Seldom, fingerprint};
 pub use retain::{Retention, retain};
 pub use scan::{Skipped, observe};
 pub use seal::{Opener, SealError, Sealer, is_sealed};
 pub use seam::{Kind, Medium, NewPack, Place, ReadPack, Stat, Tree};
 pub use store::{Damage, Store, StoreError};
 pub use sync::{Request, Synced, sync};
-pub use tracked::{EXCLUDE, EXTRAS, INCLUDE, Tracked, TrackedError};
+pub use tracked::{EXCLUDE, EXTRAS, INCLUDE, NO_REASON, Tracked, TrackedError};
 
 /// A file is kept in pieces of at most so many bytes: what is appended to a large one costs one piece.
 pub const CHUNK: usize = 1 << 20;

@@ -56,6 +56,39 @@ impl Quiet {
     }
 }
 
+/// Decides when what is no reason for a generation by itself is kept all the same: once in a while. Where the medium
+/// does not take it in time, much later: what it is too slow for must not be what it is busy with.
+#[derive(Debug, Clone)]
+pub struct Seldom {
+    every_s: u64,
+    wait_s: u64,
+    synced: [u8; 32],
+    at: u64,
+}
+
+impl Seldom {
+    /// At most so often, in seconds. `print` is what is there at `now`.
+    #[must_use]
+    pub fn new(every_s: u64, now: u64, print: [u8; 32]) -> Self {
+        Self { every_s, wait_s: every_s, synced: print, at: now }
+    }
+
+    /// Whether to sync now, where nothing else is a reason.
+    #[must_use]
+    pub fn look(&self, now: u64, print: [u8; 32]) -> bool {
+        self.synced != print && now.saturating_sub(self.at) >= self.wait_s
+    }
+
+    /// A sync has ended at `now`, before which `print` was there; whether it went well and in time.
+    pub fn ended(&mut self, now: u64, print: [u8; 32], well: bool) {
+        self.at = now;
+        self.wait_s = if well { self.every_s } else { self.every_s.saturating_mul(24) };
+        if well {
+            self.synced = print;
+        }
+    }
+}
+
 /// What names, sizes, modes, owners and times of everything that is tracked come to. Cheap: nothing is read.
 #[must_use]
 pub fn fingerprint(tree: &dyn Tree, tracked: &Tracked) -> [u8; 32] {
@@ -91,6 +124,22 @@ fn walk(tree: &dyn Tree, tracked: &Tracked, dir: &BoxPath, sum: &mut Sha256) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn once_in_a_while_and_on_a_slow_stick_once_a_day() {
+        let mut seldom = Seldom::new(3600, 10, [0; 32]);
+        assert!(!seldom.look(9999, [0; 32]));
+        assert!(!seldom.look(3600, [1; 32]));
+        assert!(seldom.look(3610, [1; 32]));
+        seldom.ended(3615, [1; 32], true);
+        assert!(!seldom.look(99_999, [1; 32]));
+        assert!(seldom.look(7300, [2; 32]));
+        seldom.ended(7400, [2; 32], false);
+        assert!(!seldom.look(7400 + 3600 * 24 - 1, [2; 32]));
+        assert!(seldom.look(7400 + 3600 * 24, [2; 32]));
+        seldom.ended(100_000, [3; 32], true);
+        assert!(seldom.look(103_600, [4; 32]), "a sync for another reason that went well");
+    }
 
     #[test]
     fn after_the_last_change_or_long_after_the_first() {

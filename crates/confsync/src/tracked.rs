@@ -82,6 +82,10 @@ pub const EXCLUDE: &[&str] = &[
     "/**/*.esos-new",
 ];
 
+/// Kept with the next generation, but no reason to make one: what was told of events. An event of the stick would
+/// make a sync, the sync an event, and so on.
+pub const NO_REASON: &[&str] = &["/var/lib/esos/alert/book.json", "/var/lib/esos/alert/lock"];
+
 /// Where a person adds paths of their own: `{"include": ["/srv/scripts"], "exclude": ["/opt/cache/**"]}`.
 pub const EXTRAS: &str = "/etc/esos/conf.json";
 
@@ -117,6 +121,14 @@ impl Tracked {
         let mut tracked = Self { include: Vec::new(), exclude: Vec::new() };
         paths.iter().try_for_each(|path| tracked.add(path))?;
         Ok(tracked)
+    }
+
+    /// What of it is a reason to make a generation: all but [`NO_REASON`].
+    #[must_use]
+    pub fn reasons(&self) -> Self {
+        let mut reasons = self.clone();
+        reasons.exclude.extend(NO_REASON.iter().map(|path| Pattern::new(*path)));
+        reasons
     }
 
     fn add(&mut self, text: &str) -> Result<(), TrackedError> {
@@ -194,6 +206,10 @@ mod tests {
         ] {
             assert_eq!(tracked.covers(&BoxPath::new(path).unwrap()), kept, "{path}");
         }
+        let book = BoxPath::new("/var/lib/esos/alert/book.json").unwrap();
+        let mail = BoxPath::new("/var/lib/esos/alert/queue/1.json").unwrap();
+        let reasons = tracked.reasons();
+        assert!(tracked.covers(&book) && !reasons.covers(&book) && reasons.covers(&mail));
         assert!(Tracked::with_extras(r#"{"include": ["etc"]}"#).unwrap_err().contains("`etc`"));
         assert!(Tracked::with_extras(r#"{"include": ["/a/../b"]}"#).is_err());
         assert!(Tracked::with_extras("{\"inlude\": []}").unwrap_err().contains("conf.json"));
