@@ -8,7 +8,9 @@ use crate::host::{HostBox, flush};
 use crate::restore::bring;
 use crate::secret::passphrase;
 use esos_cli::{Exit, Failure, OrExit, Ui};
-use esos_confsync::{BoxPath, Intake, IntakeError, Kind, Node, NodeKind, Request, Stat, Tracked, Tree};
+use esos_confsync::{
+    BoxPath, Intake, IntakeError, Kind, Node, NodeKind, Request, Stat, Tracked, Tree, confirm,
+};
 use esos_hostfs::{Clock, Files, HostClock};
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -61,7 +63,7 @@ pub(crate) fn run(
     ui: &mut Ui,
 ) -> Result<Exit, Failure> {
     let case = Case::open(store, true, ui)?;
-    let _locks = case.lock()?;
+    let locks = case.lock()?;
     let mut intake = Intake::new(&case.medium).map_err(told)?;
     let source = source.unwrap_or(&case.store_dir).to_owned();
     let mut taken =
@@ -88,6 +90,16 @@ pub(crate) fn run(
         Request::new(&case.host, &case.version, "import", HostClock.now().as_secs()).missing(missing);
     let generation = intake.finish(&request).map_err(told)?;
     flush(&case.store_dir)?;
+    if !case.mounts() {
+        confirm(&case.medium, generation.id).map_err(told)?;
+        return bring(&case, &generation, original, ui);
+    }
+    // The box is not made like something that the stick does not have.
+    drop(locks);
+    drop(case);
+    crate::stick::read_back(generation.id)?;
+    let case = Case::open(store, true, ui)?;
+    let _locks = case.lock()?;
     bring(&case, &generation, original, ui)
 }
 
