@@ -46,6 +46,14 @@ pub fn slot(dir: &Path, kernel: &kernel::Kernel) -> Result<Slot, String> {
 /// # Errors
 /// As [`slot`].
 pub fn slot_of(dir: &Path, kernel: &kernel::Kernel, version: &str) -> Result<Slot, String> {
+    slot_with(dir, kernel, version, "")
+}
+
+/// The same with arguments of the kernel.
+///
+/// # Errors
+/// As [`slot`].
+pub fn slot_with(dir: &Path, kernel: &kernel::Kernel, version: &str, args: &str) -> Result<Slot, String> {
     let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/bootimg/assets/root");
     let text = |name: &str, text: &str| {
         let path = dir.join(name);
@@ -73,7 +81,7 @@ pub fn slot_of(dir: &Path, kernel: &kernel::Kernel, version: &str) -> Result<Slo
             programs.push((name.to_owned(), PathBuf::from(program)));
         }
     }
-    Slot::with(kernel, &Content { version, init: INIT, programs, args: "" })
+    Slot::with(kernel, &Content { version, init: INIT, programs, args })
 }
 
 /// Waits until the box has come up and given its shell; what the console has said since.

@@ -1,7 +1,7 @@
 //! Real power cuts at random times: a box that syncs, prunes, upgrades and marks without a pause loses its power again and
 //! again, in a boot or at work, and with it a part of what it had not flushed. It comes up by itself, with the old system
 //! or the new one, and with the configuration that was said to be kept.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking")]
 use esos_tests::damage::Dice;
 use esos_tests::init_box::{self, ask, ask_json};
 use esos_tests::write_log::{self, Replay};
@@ -76,7 +76,17 @@ impl Known {
 
 #[test]
 fn the_power_goes_at_random_times() {
-    let test = "the_power_goes_at_random_times";
+    cut("the_power_goes_at_random_times", "");
+}
+
+/// The root itself lies on the stick then, one for each slot.
+#[test]
+fn with_esos_persist_the_power_goes_at_random_times() {
+    cut("with_esos_persist_the_power_goes_at_random_times", "esos_persist");
+}
+
+/// The kernel has the arguments `args`.
+fn cut(test: &str, args: &str) {
     if !allowed(test, Level::All) {
         return;
     }
@@ -92,7 +102,7 @@ fn the_power_goes_at_random_times() {
     let path = |name: &str| temp.path().join(name);
     let [stick, before, log, one, two] = ["stick.img", "before.img", "log", "1.img", "2.img"].map(path);
     for (version, to) in [("1.0", &stick), ("1.1", &one), ("1.2", &two)] {
-        let slot = keeper::slot_of(temp.path(), &kernel, version);
+        let slot = keeper::slot_with(temp.path(), &kernel, version, args);
         let made = slot.and_then(|slot| init_box::write(to, &slot, None, version).map_err(|e| e.to_string()));
         if let Err(why) = made {
             return skip(test, &why);

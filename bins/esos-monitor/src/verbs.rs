@@ -7,7 +7,7 @@ use esos_alert::{
 };
 use esos_cli::{Exit, Failure, OrExit, Table, Ui};
 use esos_exec::HostRunner;
-use esos_hostfs::{Clock, Files, HostClock};
+use esos_hostfs::{Clock, Files, HostClock, stay_in_memory};
 use esos_layout::{run as paths, stick_state::Presence, stick_state::StickState};
 use esos_logarchive::Redactor;
 use serde::Serialize;
@@ -63,6 +63,12 @@ pub(crate) fn run(all: bool, ui: &mut Ui) -> Result<Exit, Failure> {
 /// Without end. What goes wrong is said once until it changes; nothing stops the daemon.
 pub(crate) fn watch(ui: &mut Ui) -> Result<Exit, Failure> {
     let mut said = String::new();
+    if let Ok(machine) = Machine::open(ui)
+        && machine.lives_on_the_stick()
+        && let Err(why) = stay_in_memory()
+    {
+        ui.detail(why.to_string());
+    }
     loop {
         // Settings are read again each time: an operator changes them and expects them to count.
         let problem = match Machine::open(ui).and_then(|machine| turn(&machine, false)) {

@@ -4,7 +4,7 @@ use crate::mirror::{self, Mirror};
 use esos_blockdev::{Heard, UeventSocket};
 use esos_cli::{Exit, Failure, OrExit, Ui};
 use esos_exec::{Cmd, HostRunner, Runner};
-use esos_hostfs::{Clock, Files, HostClock, HostFiles};
+use esos_hostfs::{Clock, Files, HostClock, HostFiles, stay_in_memory};
 use esos_initramfs::{BootReport, StickReport};
 use esos_layout::{run, stick_state::Presence, stick_state::StickState};
 use esos_stickwatch::{Identity, Medium, Notice, Urgency, Watcher};
@@ -25,6 +25,11 @@ pub(crate) fn state(files: &HostFiles) -> Option<StickState> {
 pub(crate) fn watch(ui: &mut Ui) -> Result<Exit, Failure> {
     let files = HostFiles::new("/");
     let report = wait_for_report(&files)?;
+    if report.lives_on_the_stick()
+        && let Err(why) = stay_in_memory()
+    {
+        ui.detail(why.to_string());
+    }
     let stick = report.stick.unwrap_or_default();
     // Subscribe first and look then, or what comes between the two is missed.
     let events = UeventSocket::open().or_exit(Exit::Unavailable)?;

@@ -138,6 +138,12 @@ pub struct StepReport {
 }
 
 impl BootReport {
+    /// Whether the root lives on the stick (`esos_persist`): a stick that fails takes it along.
+    #[must_use]
+    pub fn lives_on_the_stick(&self) -> bool {
+        self.mode == "persist"
+    }
+
     /// The name and version of this document.
     pub const SCHEMA: &'static str = "esos-boot/1";
 
