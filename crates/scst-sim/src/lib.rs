@@ -21,6 +21,7 @@ mod attribute;
 pub mod conformance;
 mod core_attrs;
 mod device;
+mod device_attribute;
 mod driver;
 mod environment;
 mod errno;
@@ -33,6 +34,7 @@ mod session;
 mod sim;
 mod template;
 mod tree;
+mod users;
 mod words;
 
 pub use environment::Environment;

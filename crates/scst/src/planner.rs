@@ -5,6 +5,7 @@ mod bound;
 mod devices;
 mod identity;
 mod luns;
+mod making;
 mod places;
 mod prune;
 mod targets;
