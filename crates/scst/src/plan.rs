@@ -130,9 +130,9 @@ pub struct Operation {
     pub to: Option<String>,
     /// What it does to those who use the storage.
     pub class: Class,
-    /// Why it has that class.
+    /// Why it has that class, or why SCST does it by itself.
     pub why: Option<String>,
-    /// Its writes, in order; none where it is blocked.
+    /// Its writes, in order; none where it is blocked, or where SCST does it by itself.
     pub steps: Vec<Step>,
 }
 
@@ -212,8 +212,10 @@ impl fmt::Display for Plan {
                 (None, Some(to)) => write!(f, " -> {}", shown(to))?,
                 _ => {}
             }
-            if let Some(why) = &op.why {
-                write!(f, "  ({}: {why})", op.class)?;
+            match &op.why {
+                Some(why) if op.class == Class::Safe => write!(f, "  ({why})")?,
+                Some(why) => write!(f, "  ({}: {why})", op.class)?,
+                None => {}
             }
             writeln!(f)?;
         }

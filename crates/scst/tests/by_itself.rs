@@ -29,6 +29,9 @@ fn a_state_closes_the_devices_of_its_group_and_the_plan_tells() {
     let planned = plan(&live(&sim), &config(&group("", "standby", "")), &Policy::default());
     let told: Vec<String> = planned.operations.iter().map(|o| format!("{} {:?}", o.path, o.to)).collect();
     assert_eq!(told, ["dgrp/dg/tgrp/remote Some(\"standby\")", "dev/vdisk_blockio/b1 Some(\"0\")"]);
+    assert_eq!(planned.class(), Class::Safe);
+    let why = "active: 1 -> 0  (SCST closes it with the state of dgrp/dg/tgrp/remote (bind_alua_state))";
+    assert!(planned.to_string().contains(why), "{planned}");
     must(&sim, &group("", "standby", ""));
     assert_eq!(active(&sim), "0");
     must(&sim, &group("", "nonoptimized", ""));

@@ -72,14 +72,12 @@ impl Planner<'_> {
         let path = super::devices::path(&bound.handler, &bound.device);
         let mut op = Op::new(path, Action::Change).attribute("active");
         op = op.values(value(bound.active), value(to));
+        let verb = if to { "opens" } else { "closes" };
+        let why = format!("SCST {verb} it with the state of {} (bind_alua_state)", change.path);
+        op.why = Some(why.clone());
         let used = if to { Vec::new() } else { self.sessions_of(&bound.device) };
         if !used.is_empty() {
-            let why = format!(
-                "SCST closes it with the state of {} (bind_alua_state); {} use it",
-                change.path,
-                sessions_text(&used)
-            );
-            op = op.class(Class::Disruptive, why);
+            op = op.class(Class::Disruptive, format!("{why}; {} use it", sessions_text(&used)));
         }
         self.push(Phase::Alua, op, Vec::new());
     }
