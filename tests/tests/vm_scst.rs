@@ -234,6 +234,9 @@ fn scst_like_its_peers() {
     guest.write_file("/root/both.sh", include_bytes!("../guest/scst-both-ways.sh")).unwrap();
     guest.write_file("/root/bench.sh", include_bytes!("../guest/scst-bench.sh")).unwrap();
     told(&guest, "chmod +x /root/scst_floor; mkdir -p /root/cases; rm -f /etc/scst.conf", MINUTE).unwrap();
+    // scstadmin ends at a device that is not there.
+    guest.plug("late").unwrap();
+    told(&guest, "udevadm wait --timeout=60 /dev/disk/by-id/virtio-late", MINUTE * 2).unwrap();
 
     let tests = |which: &str| {
         let url = url("0123456789ab", 0);
