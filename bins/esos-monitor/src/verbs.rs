@@ -1,13 +1,14 @@
 //! What each verb does.
 use crate::args::ReportArgs;
 use crate::deliver::Post;
-use crate::machine::Machine;
+use crate::machine::{Machine, lives_on_the_stick};
+use crate::warm::Warm;
 use esos_alert::{
     Deliver, Delivered, Desk, EventId, Inbox, Mail, Queue, Report, Severity, Silence, State, test_mail,
 };
 use esos_cli::{Exit, Failure, OrExit, Table, Ui};
 use esos_exec::HostRunner;
-use esos_hostfs::{Clock, Files, HostClock, stay_in_memory};
+use esos_hostfs::{Clock, Files, HostClock, HostFiles, stay_in_memory};
 use esos_layout::{run as paths, stick_state::Presence, stick_state::StickState};
 use esos_logarchive::Redactor;
 use serde::Serialize;
@@ -63,13 +64,17 @@ pub(crate) fn run(all: bool, ui: &mut Ui) -> Result<Exit, Failure> {
 /// Without end. What goes wrong is said once until it changes; nothing stops the daemon.
 pub(crate) fn watch(ui: &mut Ui) -> Result<Exit, Failure> {
     let mut said = String::new();
-    if let Ok(machine) = Machine::open(ui)
-        && machine.lives_on_the_stick()
+    let files = HostFiles::new(ui.root());
+    let mut warm = lives_on_the_stick(&files).then(Warm::default);
+    if warm.is_some()
         && let Err(why) = stay_in_memory()
     {
         ui.detail(why.to_string());
     }
     loop {
+        if let Some(warm) = &mut warm {
+            warm.keep(&files);
+        }
         // Settings are read again each time: an operator changes them and expects them to count.
         let problem = match Machine::open(ui).and_then(|machine| turn(&machine, false)) {
             Ok((_, done)) => done.failed.first().map(|(_, why)| why.clone()).unwrap_or_default(),

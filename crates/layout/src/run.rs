@@ -29,7 +29,7 @@ pub const MARKED_GOOD: &str = "/run/esos/marked-good";
 /// `/dev` and `/run` in place, [`BOOT_REPORT`] written, and nothing of the stick mounted. Its environment
 /// names what it needs: `ESOS_SLOT`, `ESOS_VERSION`, `ESOS_STICK` (the identity, may be empty),
 /// `ESOS_STICK_DISK` (`/dev/sdb`) and `ESOS_PART_<name>` for each partition (`ESOS_PART_esos_conf`).
-/// It must leave nothing mounted. Its exit status is reported; the boot goes on in any case.
+/// It must leave nothing of the stick mounted. Its exit status is reported; the boot goes on in any case.
 pub const RESTORE_HOOK: &str = "/usr/lib/esos/restore-conf";
 /// Written by the restore hook where the configuration could not be restored: why the network stays off.
 /// Taken away once the box has its configuration after all.
