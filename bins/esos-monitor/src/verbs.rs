@@ -96,7 +96,11 @@ fn stick(machine: &Machine, desk: &mut Desk<'_>, now: Duration) {
     let report = match state.state {
         Presence::Present => Report::cleared(id, state.message),
         Presence::Gone | Presence::Refused => Report::raised(id, Severity::Critical, state.message)
-            .text("The box goes on from memory. Changes of the configuration and logs wait for the stick.")
+            .text(if lives_on_the_stick(&machine.files) {
+                "The root of this box lies on the stick. Storage is served on; restart the box once the stick is back."
+            } else {
+                "The box goes on from memory. Changes of the configuration and logs wait for the stick."
+            })
             .remedy("put back the stick that was booted; esos stick show"),
         _ => return,
     };

@@ -25,16 +25,16 @@ pub(crate) fn state(files: &HostFiles) -> Option<StickState> {
 pub(crate) fn watch(ui: &mut Ui) -> Result<Exit, Failure> {
     let files = HostFiles::new("/");
     let report = wait_for_report(&files)?;
-    if report.lives_on_the_stick()
-        && let Err(why) = stay_in_memory()
-    {
+    let is_root = report.lives_on_the_stick();
+    if is_root && let Err(why) = stay_in_memory() {
         ui.detail(why.to_string());
     }
     let stick = report.stick.unwrap_or_default();
     // Subscribe first and look then, or what comes between the two is missed.
     let events = UeventSocket::open().or_exit(Exit::Unavailable)?;
     let (mut looker, mut second) = (Looker::default(), Mirror::default());
-    let mut watcher = Watcher::new(booted(&stick));
+    let mut watcher =
+        if is_root { Watcher::of_the_root(booted(&stick)) } else { Watcher::new(booted(&stick)) };
     // That it is there from the start is nothing to print over a login prompt.
     let mut console = false;
     // The node that the boot report names.

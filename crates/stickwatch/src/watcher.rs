@@ -36,6 +36,8 @@ pub struct Notice {
 #[derive(Debug, Clone)]
 pub struct Watcher {
     booted: Identity,
+    /// The root of the box lies on it.
+    root: bool,
     state: StickState,
     refused: BTreeMap<String, String>,
 }
@@ -51,7 +53,13 @@ impl Watcher {
             since: None,
             message: "the stick has not been looked for yet".to_owned(),
         };
-        Self { booted, state, refused: BTreeMap::new() }
+        Self { booted, root: false, state, refused: BTreeMap::new() }
+    }
+
+    /// The same where the root of the box lies on the stick (`esos_persist`): what was gone once does not carry it again.
+    #[must_use]
+    pub fn of_the_root(booted: Identity) -> Self {
+        Self { root: true, ..Self::new(booted) }
     }
 
     /// The document for `/run/esos/stick.json`.
@@ -97,10 +105,12 @@ impl Watcher {
                     let text = if first {
                         format!("booted from {} ({})", medium.device, medium.identity)
                     } else {
-                        format!(
-                            "the stick is back as {} ({}) and is used again",
-                            medium.device, medium.identity
-                        )
+                        let then = if self.root {
+                            "; the root of this box lay on it when it failed: restart the box as soon as it may stop"
+                        } else {
+                            " and is used again"
+                        };
+                        format!("the stick is back as {} ({}){then}", medium.device, medium.identity)
                     };
                     self.set(Presence::Present, Some(&medium.device), now, &text);
                     notices.push(Notice { urgency: Urgency::Notice, text });
@@ -117,11 +127,13 @@ impl Watcher {
                         }
                         None => "was pulled or died".to_owned(),
                     };
-                    let text = format!(
-                        "the stick {device}({}) {how}; the box goes on from memory, but configuration and logs \
-                         are not saved until it is back",
-                        self.booted
-                    );
+                    let then = if self.root {
+                        "the box goes on with what of its root is in memory: what is changed now may be lost, and \
+                         programs may not start"
+                    } else {
+                        "the box goes on from memory, but configuration and logs are not saved until it is back"
+                    };
+                    let text = format!("the stick {device}({}) {how}; {then}", self.booted);
                     self.set(Presence::Gone, None, now, &text);
                     notices.insert(0, Notice { urgency: Urgency::Critical, text });
                 }
@@ -178,6 +190,16 @@ mod tests {
         assert_eq!((w.state().state.clone(), w.state().since), (Presence::Gone, Some(3)));
         assert_eq!(w.look(5, &[medium("/dev/sdb", "A")]).len(), 1);
         assert_eq!(w.state().device.as_deref(), Some("/dev/sdb"));
+    }
+
+    #[test]
+    fn a_root_that_lay_on_it_is_not_back_with_it() {
+        let mut w = Watcher::of_the_root(medium("", "A").identity);
+        assert!(!w.look(1, &[medium("/dev/sda", "A")])[0].text.contains("root"));
+        assert!(w.look(2, &[])[0].text.contains("with what of its root is in memory"));
+        let said = w.look(3, &[medium("/dev/sdb", "A")]);
+        assert!(said[0].text.contains("restart the box"), "{said:?}");
+        assert_eq!(w.state().state, Presence::Present);
     }
 
     #[test]
