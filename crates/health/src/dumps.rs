@@ -9,7 +9,7 @@ pub(crate) fn check(facts: &Facts, _: &Before) -> Told {
             return Fact::Unknown("/run/esos/dumps.json makes no sense".to_owned());
         };
         if let Some(problem) = known.problem {
-            return Fact::Unknown(problem);
+            return Fact::Unknown(format!("{problem} (`esos crash check` looks again)"));
         }
         let mut found = Vec::new();
         for dump in known.dumps {
