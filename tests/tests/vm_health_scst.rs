@@ -6,7 +6,7 @@ use esos_tests::smtp::Sink;
 use esos_tests::{Level, allowed, image, scst};
 use esos_units::Bytes;
 use esos_vm::{Bus, Disk, Firmware, Machine, Net};
-use faults::{Fault, Sh, act, findings, health, report, try_one};
+use faults::{Fault, Sh, act, findings, health, report, subjects, try_one};
 use std::time::Duration;
 
 /// A LUN for everybody, an initiator that uses it, and the kernel's initiator logged in. Its disk is no drive of the box.
@@ -131,7 +131,7 @@ fn faults_of_scst_are_found_and_told_once() {
     report(&guest);
     let (status, data) = health(&guest);
     assert_eq!(status, 0, "{data:#}");
-    println!("well, {} mails before the first fault", sink.mails().len());
+    println!("well, mails before the first fault: {:?}", subjects(&sink));
     for (n, fault) in FAULTS.iter().enumerate() {
         println!("{:2}. {}", n + 1, try_one(fault, &guest, &sink));
         // The initiator comes back by itself, and is remembered then.

@@ -1,6 +1,6 @@
 //! Making a fault in a running box, and seeing it found, mailed once, and cleared.
 use esos_tests::image;
-use esos_tests::smtp::Sink;
+use esos_tests::smtp::{Sink, plain};
 use esos_vm::Guest;
 use serde_json::Value;
 use std::time::{Duration, Instant};
@@ -56,6 +56,12 @@ pub(crate) fn report(guest: &Guest) {
     // Its exit status says how the box is.
     let answer = guest.run("esos-health --report --quiet; s=$?; esos-monitor run --quiet; exit $s").unwrap();
     assert!(answer.status <= 3, "{answer:?}");
+}
+
+/// What was mailed so far.
+pub(crate) fn subjects(sink: &Sink) -> Vec<String> {
+    let of = |mail: &String| plain(mail).lines().find_map(|l| l.strip_prefix("Subject: ").map(str::to_owned));
+    sink.mails().iter().filter_map(of).collect()
 }
 
 /// The name of the event, as others made of the same words are.
