@@ -106,7 +106,7 @@ impl Watcher {
                         format!("booted from {} ({})", medium.device, medium.identity)
                     } else {
                         let then = if self.root {
-                            "; the root of this box lay on it when it failed: restart the box as soon as it may stop"
+                            "; the root of this box lies on it: where that cannot be written any more, restart the box"
                         } else {
                             " and is used again"
                         };
