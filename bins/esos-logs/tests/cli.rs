@@ -185,6 +185,29 @@ fn base64(text: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// Where further services of a storage box keep a secret, which stands for `{}`.
+const SERVICES: [(&str, &str); 16] = [
+    ("etc/chrony/chrony.keys", "1 SHA256 ASCII:{}\n"),
+    ("etc/ipmi/config", "user admin\npassword {}\n"),
+    ("etc/msmtprc", "account x\nuser esos\npassword {}\n"),
+    ("etc/cron.d/bmc", "* * * * * root ipmitool -H 10.0.0.7 -U admin -P {} sdr\n"),
+    ("etc/rsyncd.secrets", "backup:{}\n"),
+    ("etc/ppp/chap-secrets", "joe * {} *\n"),
+    ("etc/ldap.conf", "host ldap1\nbindpw {}\n"),
+    ("etc/samba/smbcredentials", "username=joe\npassword={}\n"),
+    ("etc/default/snmp-trap", "TRAP_COMMUNITY={}\n"),
+    ("etc/sysctl.d/90-iscsi.conf", "# node.session.auth.password_in = {}\nkernel.panic_on_oops = 1\n"),
+    ("etc/ssl/private/box.key", "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n"),
+    ("root/.netrc", "machine updates login joe password {}\n"),
+    ("root/.pgpass", "db:5432:*:esos:{}\n"),
+    ("root/.my.cnf", "[client]\npassword=\"{}\"\n"),
+    ("var/lib/esos/update.toml", "url = \"https://joe:{}@updates/esos\"\n"),
+    (
+        "var/lib/pacemaker/cib/cib.xml",
+        "<primitive id=\"f\" type=\"fence_ipmilan\"><nvpair name=\"password\" value=\"{}\"/></primitive>\n",
+    ),
+];
+
 #[test]
 fn no_secret_in_any_form_and_the_facts_are_there() {
     let case = Case::new();
@@ -270,6 +293,14 @@ fn no_secret_in_any_form_and_the_facts_are_there() {
         s(24)
     );
     case.write("box/var/log/syslog", &log);
+    // Each is also met in a log, without a word that would give it away.
+    let mut met = String::new();
+    for (n, (path, text)) in (44..).zip(SERVICES) {
+        case.write(&format!("box/{path}"), &text.replace("{}", &s(n)));
+        met += &format!("app: tried {} {}\n", s(n), base64(&s(n)));
+        planted.push(s(n));
+    }
+    case.write("box/var/log/met.log", &met);
     case.write(
         "box/var/log/app.log",
         &format!("cred={} pwd={}\npw:{}\n# pass {}\nPGPASSWORD={} psql\n", s(37), s(38), s(39), s(40), s(41)),

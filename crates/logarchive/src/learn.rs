@@ -9,6 +9,10 @@ pub enum LearnKind {
     Shadow,
     /// A file that holds nothing but secrets: a key, a token, `authkeys`. Every word of it is one.
     Whole,
+    /// Lines of fields, by blanks or colons, of which the last is one: `chrony.keys`, `.pgpass`.
+    Last,
+    /// Lines of fields, by blanks, of which that one (from 0) is one: `chap-secrets`.
+    Field(usize),
     /// Settings: values of keys that name a secret, passwords in URLs, private keys.
     Settings,
 }
@@ -28,10 +32,19 @@ pub fn learn_from(redactor: &mut Redactor, kind: LearnKind, bytes: &[u8]) {
                 return;
             }
             for line in text.lines().filter(|l| !l.starts_with("-----") && !l.trim_start().starts_with('#')) {
-                let line = line.trim();
+                let line = value_of(line.trim());
                 redactor.learn(line);
                 let words = line.split(|c: char| c.is_whitespace() || "=:\"',;".contains(c));
                 words.filter(|w| w.len() >= 6 && !words::is_prose(w)).for_each(|w| redactor.learn(w));
+            }
+        }
+        LearnKind::Last | LearnKind::Field(_) => {
+            for line in text.lines().map(str::trim).filter(|l| !l.starts_with(['#', ';', '!', '%'])) {
+                let secret = match kind {
+                    LearnKind::Field(n) => line.split_whitespace().nth(n),
+                    _ => line.rsplit(|c: char| c.is_whitespace() || c == ':').next(),
+                };
+                secret.into_iter().for_each(|s| redactor.learn(s.trim_matches('"')));
             }
         }
         LearnKind::Settings => {
@@ -42,5 +55,33 @@ pub fn learn_from(redactor: &mut Redactor, kind: LearnKind, bytes: &[u8]) {
                 words.for_each(|w| redactor.learn(w));
             }
         }
+    }
+}
+
+/// What stands behind a name: `password=x` and `backup:x` in a file of secrets do not make secrets of the names.
+fn value_of(line: &str) -> &str {
+    let is_name = |n: &str| !n.is_empty() && n.chars().all(|c| c.is_ascii_lowercase() || "_-. ".contains(c));
+    let parts = line.split_once(['=', ':']).filter(|(name, value)| is_name(name) && !value.trim().is_empty());
+    parts.map_or(line, |(_, value)| value.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_no_secrets() {
+        let mut redactor = Redactor::new();
+        learn_from(
+            &mut redactor,
+            LearnKind::Whole,
+            b"username=joe\npassword=hunter2x\nbackup:s3cret77\nQzx81:Kq92a\n",
+        );
+        learn_from(&mut redactor, LearnKind::Last, b"# a comment\n1 SHA256 ASCII:chr0nykey\n");
+        learn_from(&mut redactor, LearnKind::Field(2), b"joe * ch4psecret *\n");
+        let text =
+            "the password of the backup by SHA256 is hunter2x or s3cret77, Qzx81:Kq92a, chr0nykey ch4psecret";
+        let clean = "the password of the backup by SHA256 is *** or ***, ***, *** ***";
+        assert_eq!(redactor.scrub(text), clean);
     }
 }

@@ -29,6 +29,7 @@ mod archive;
 mod entry;
 mod forms;
 mod learn;
+mod places;
 mod redact;
 mod retention;
 mod words;
