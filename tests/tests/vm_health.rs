@@ -9,11 +9,10 @@ use esos_tests::stick::{Stick, partition};
 use esos_tests::{Level, allowed};
 use esos_units::Bytes;
 use esos_vm::{Bus, Disk, Firmware, Guest, Machine, Net};
-use faults::{Fault, Host, Sh, act, findings, health, report, subjects, try_one};
+use faults::{Fault, Host, Sh, act, health, report, try_one, well};
 use serde_json::json;
 use std::fs::File;
 use std::path::Path;
-use std::time::Duration;
 
 /// Devices and files that the faults are made of.
 const STAGE: &str = r#"
@@ -325,15 +324,7 @@ fn faults_of_a_running_box_are_found_and_told_once() {
     let guest = image::up(machine, &boot).unwrap();
     println!("up after {:.0?}", guest.elapsed());
     act(&Sh(STAGE), &guest);
-    let well = image::eventually("the box is well", Duration::from_secs(120), || findings(&guest).is_empty());
-    assert!(well.is_ok(), "{:#?}", health(&guest));
-    report(&guest);
-    guest.write_file("/etc/esos/mail.toml", sink.settings().as_bytes()).unwrap();
-    std::thread::sleep(Duration::from_secs(30));
-    report(&guest);
-    let (status, data) = health(&guest);
-    assert_eq!(status, 0, "{data:#}");
-    println!("well, mails before the first fault: {:?}", subjects(&sink));
+    well(&guest, &sink);
 
     NEEDED.iter().for_each(|(check, needs)| unknown(&guest, check, needs));
     flapping(&guest, &sink);

@@ -1,12 +1,12 @@
 //! Faults of SCST made in a running box that serves an initiator (its own): each is found with object and remedy, mailed
 //! once, and has cleared when it is gone; of what one fault takes with it nothing is told beside it.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test fails by panicking")]
 mod faults;
 use esos_tests::smtp::Sink;
 use esos_tests::{Level, allowed, image, scst};
 use esos_units::Bytes;
 use esos_vm::{Bus, Disk, Firmware, Machine, Net};
-use faults::{Fault, Sh, act, findings, health, report, subjects, try_one};
+use faults::{Fault, Sh, act, report, try_one, well};
 use std::time::Duration;
 
 /// A LUN for everybody, an initiator that uses it, and the kernel's initiator logged in. Its disk is no drive of the box.
@@ -123,15 +123,7 @@ fn faults_of_scst_are_found_and_told_once() {
     let guest = image::up(machine, &boot).unwrap();
     println!("up after {:.0?}", guest.elapsed());
     act(&Sh(STAGE), &guest);
-    let well = image::eventually("the box is well", Duration::from_secs(120), || findings(&guest).is_empty());
-    assert!(well.is_ok(), "{:#?}", health(&guest));
-    report(&guest);
-    guest.write_file("/etc/esos/mail.toml", sink.settings().as_bytes()).unwrap();
-    std::thread::sleep(Duration::from_secs(30));
-    report(&guest);
-    let (status, data) = health(&guest);
-    assert_eq!(status, 0, "{data:#}");
-    println!("well, mails before the first fault: {:?}", subjects(&sink));
+    well(&guest, &sink);
     for (n, fault) in FAULTS.iter().enumerate() {
         println!("{:2}. {}", n + 1, try_one(fault, &guest, &sink));
         // The initiator comes back by itself, and is remembered then.

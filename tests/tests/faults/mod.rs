@@ -64,6 +64,19 @@ pub(crate) fn subjects(sink: &Sink) -> Vec<String> {
     sink.mails().iter().filter_map(of).collect()
 }
 
+/// Waits until nothing is found in a box, and has it mail from then on.
+pub(crate) fn well(guest: &Guest, sink: &Sink) {
+    let well = image::eventually("the box is well", Duration::from_secs(120), || findings(guest).is_empty());
+    assert!(well.is_ok(), "{:#?}", health(guest));
+    report(guest);
+    guest.write_file("/etc/esos/mail.toml", sink.settings().as_bytes()).unwrap();
+    std::thread::sleep(Duration::from_secs(30));
+    report(guest);
+    let (status, data) = health(guest);
+    assert_eq!(status, 0, "{data:#}");
+    println!("well, mails before the first fault: {:?}", subjects(sink));
+}
+
 /// The name of the event, as others made of the same words are.
 fn event(fault: &Fault) -> String {
     match fault.key {
