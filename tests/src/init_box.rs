@@ -94,7 +94,7 @@ impl Slot {
         let busybox = busybox()?;
         let root = || -> Result<_, Box<dyn Error>> {
             let mut builder = RootBuilder::new(Options::new(1_700_000_000));
-            for dir in ["bin", "sbin", "dev", "proc", "sys", "run", "etc", "mnt"] {
+            for dir in ["bin", "sbin", "dev", "proc", "sys", "run", "etc", "mnt", "usr"] {
                 builder = builder.own(Own::dir(dir, 0o755)?);
             }
             builder = builder

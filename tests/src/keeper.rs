@@ -66,6 +66,7 @@ pub fn slot_with(dir: &Path, kernel: &kernel::Kernel, version: &str, args: &str)
     }
     let own = [
         ("usr/lib/esos/watchdog", assets.join("usr/lib/esos/watchdog")),
+        ("usr/lib/esos/keep-in-memory", assets.join("usr/lib/esos/keep-in-memory")),
         ("usr/lib/esos/restore-conf.image", assets.join("usr/lib/esos/restore-conf")),
         ("usr/lib/esos/restore-conf", text("restore", RESTORE)?),
         ("usr/sbin/sendmail", text("sendmail", SENDMAIL)?),

@@ -79,7 +79,7 @@ fn the_power_goes_at_random_times() {
     cut("the_power_goes_at_random_times", "");
 }
 
-/// The root itself lies on the stick then, one for each slot.
+/// `/usr` lies on the stick then, one for each slot.
 #[test]
 fn with_esos_persist_the_power_goes_at_random_times() {
     cut("with_esos_persist_the_power_goes_at_random_times", "esos_persist");

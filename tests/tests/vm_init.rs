@@ -107,22 +107,26 @@ fn with_esos_persist_the_root_is_unpacked_onto_the_stick_once() {
         let guest = Machine::new("persist").memory(Bytes::mib(1024)).disk(disk).start().unwrap();
         guest.console().wait_for(Mark::default(), END, LIMIT).unwrap();
         let text = guest.console().text();
-        assert!(text.contains("overlay / overlay") && text.contains(said), "{text}");
+        assert!(
+            text.contains("overlay /usr overlay") && text.contains("esos / tmpfs") && text.contains(said),
+            "{text}"
+        );
         let report = report(&text);
         assert_eq!((report.mode.as_str(), report.root.unwrap().kind.as_str()), ("persist", "overlay"));
         guest.wait_end(LIMIT).unwrap();
     }
 }
 
-/// Counts for ever, and says each number once it is on the stick.
+/// Counts for ever on the partition that `/usr` lies on, and says each number once it is there.
 const COUNTING_INIT: &str = r#"#!/bin/busybox sh
 /bin/busybox --install -s /bin
 export PATH=/bin:/sbin:/usr/sbin
-n=$(cat /etc/counter 2>/dev/null || echo 0)
+cd /mnt/persist
+n=$(cat counter 2>/dev/null || echo 0)
 esos-image mark-good --within 20
-echo "PERSIST-UP $(grep -c 'overlay / overlay' /proc/self/mounts) counter $n,"
+echo "PERSIST-UP $(grep -c 'overlay /usr overlay' /proc/self/mounts) counter $n,"
 while :; do
-  n=$((n+1)); echo $n >/etc/counter.tmp; sync; mv /etc/counter.tmp /etc/counter; sync
+  n=$((n+1)); echo $n >counter.tmp; sync; mv counter.tmp counter; sync
   echo "AT $n,"
 done
 "#;

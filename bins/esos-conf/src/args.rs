@@ -43,9 +43,6 @@ pub(crate) enum Verb {
         /// As the boot does: an empty store is no failure, and what happened is mailed
         #[arg(long)]
         boot: bool,
-        /// With a root that lives on the stick: only where the stick has a generation that the root does not have
-        #[arg(long, conflicts_with = "what")]
-        newer: bool,
         /// At boot, where the store cannot be had: why. Nothing is restored, and that is remembered and mailed
         #[arg(long, value_name = "WHY", requires = "boot", conflicts_with_all = ["what", "dry_run"])]
         because: Option<String>,

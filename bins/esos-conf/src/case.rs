@@ -95,27 +95,6 @@ impl Case {
         }
     }
 
-    /// The newest generation that this root has: one that it has made, or was restored from. None where that is not
-    /// known.
-    pub(crate) fn has(&self) -> Result<Option<u64>, Failure> {
-        let text = match self.files.read(&format!("{STATE}/has")) {
-            Ok(bytes) => String::from_utf8_lossy(&bytes).trim().parse().ok(),
-            Err(e) if e.is_not_found() => None,
-            Err(e) => return Err(e.into()),
-        };
-        let restored = self.restored()?.filter(|r| r.complete).and_then(|r| r.generation);
-        Ok(text.max(restored))
-    }
-
-    /// Keeps which generation this root has, where it outlives the boot (`esos_persist`): that of another slot, or of a
-    /// stick that was away, may have another.
-    pub(crate) fn keep_has(&self, generation: u64) -> Result<(), Failure> {
-        if !crate::stick::is_the_root(&self.files) {
-            return Ok(());
-        }
-        Ok(self.files.replace(&format!("{STATE}/has"), generation.to_string().as_bytes(), 0o600)?)
-    }
-
     /// Forgets the index: the next sync reads what is on the medium, and not only its names.
     pub(crate) fn forget_index(ui: &Ui) -> Result<(), Failure> {
         match HostFiles::new(ui.root()).remove(&format!("{STATE}/index")) {

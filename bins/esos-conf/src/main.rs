@@ -31,10 +31,7 @@ fn main() -> ExitCode {
             Verb::Prune => sync::prune(store, ui),
             Verb::Diff { what } => diff::run(store, what, ui),
             Verb::Restore { because: Some(why), .. } => boot::nothing(why, ui),
-            Verb::Restore { what, dry_run, boot, newer, .. } => {
-                let how = restore::How { dry_run: *dry_run, boot: *boot, newer: *newer };
-                restore::run(store, what, how, ui)
-            }
+            Verb::Restore { what, dry_run, boot, .. } => restore::run(store, what, *dry_run, *boot, ui),
             Verb::Import { source, passphrase_file } => {
                 import::run(store, source.as_deref(), passphrase_file.as_deref(), ui)
             }

@@ -25,8 +25,13 @@ struct Done<'d> {
     restored: &'d Restored,
 }
 
-pub(crate) fn run(store: Option<&Path>, what: &[String], how: How, ui: &mut Ui) -> Result<Exit, Failure> {
-    let How { dry_run, boot, newer } = how;
+pub(crate) fn run(
+    store: Option<&Path>,
+    what: &[String],
+    dry_run: bool,
+    boot: bool,
+    ui: &mut Ui,
+) -> Result<Exit, Failure> {
     let mut words = what.iter().peekable();
     let wanted = words.peek().and_then(|word| id(word)).transpose()?;
     if wanted.is_some() {
@@ -43,19 +48,13 @@ pub(crate) fn run(store: Option<&Path>, what: &[String], how: How, ui: &mut Ui) 
         if boot && store.is_empty() {
             return nothing_yet(&case, ui);
         }
-        if newer && let Some(has) = case.has()? {
-            let there = choose(&store, &case.version).map_err(told)?.generation.id;
-            if there <= has {
-                return as_it_is(&case, has, ui);
-            }
-        }
-        restore(&case, &store, wanted, &paths, how, ui)
+        restore(&case, &store, wanted, &paths, How { dry_run, boot }, ui)
     })();
     match done {
         Err(failure) if boot => failed(failure, ui),
         done => {
             let (exit, restored) = done?;
-            if boot && !newer {
+            if boot {
                 mail(&restored, ui);
             } else if exit == Exit::Done && paths.is_empty() && !dry_run && told_of {
                 mended(&HostFiles::new(ui.root()))?;
@@ -65,24 +64,10 @@ pub(crate) fn run(store: Option<&Path>, what: &[String], how: How, ui: &mut Ui) 
     }
 }
 
-/// How it is restored.
 #[derive(Clone, Copy)]
-pub(crate) struct How {
-    /// Only said.
-    pub(crate) dry_run: bool,
-    /// As the boot does.
-    pub(crate) boot: bool,
-    /// Only what this root does not have yet.
-    pub(crate) newer: bool,
-}
-
-/// The root has lived on the stick, and nobody has made a newer generation without it.
-fn as_it_is(case: &Case, has: u64, ui: &mut Ui) -> Result<(Exit, Restored), Failure> {
-    let data = serde_json::json!({ "generation": has, "complete": true, "steps": [] });
-    ui.emit("esos.conf.restore/1", &data, |human| {
-        human.line(format!("the configuration lives on the stick: @{has} and what was changed since"));
-    })?;
-    Ok((Exit::Done, case.restored()?.unwrap_or_default()))
+struct How {
+    dry_run: bool,
+    boot: bool,
 }
 
 /// What must not go back to what it was while the box runs: events and mails of now.
@@ -163,9 +148,6 @@ fn restore(
         restored.missing.extend(generation.missing.iter().cloned());
         if paths.is_empty() {
             case.keep_restored(&restored)?;
-            if wanted.is_none() && applied.failed.is_empty() {
-                case.keep_has(generation.id)?;
-            }
         }
         if paths.is_empty() && applied.failed.is_empty() && case.network_may_be_on()? {
             ui.say(

@@ -4,7 +4,7 @@ use crate::host::HostMedium;
 use esos_cli::{Exit, Failure};
 use esos_confsync::{StoreError, confirm};
 use esos_hostfs::{FileError, Files, HostFiles, MountFlags, Mounted};
-use esos_initramfs::{BootReport, BootedStick, BootedStickError};
+use esos_initramfs::{BootedStick, BootedStickError};
 use esos_layout::{part, run};
 use nix::errno::Errno;
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
@@ -34,13 +34,6 @@ fn device(files: &HostFiles) -> Result<String, Failure> {
     };
     let stick = BootedStick::read(files).map_err(told)?;
     Ok(stick.partition(part::CONF).map_err(told)?.to_owned())
-}
-
-/// Whether the root lives on the stick (`esos_persist`).
-pub(crate) fn is_the_root(files: &dyn Files) -> bool {
-    let report = files.read(run::BOOT_REPORT).ok();
-    let report = report.and_then(|bytes| BootReport::from_json(&String::from_utf8_lossy(&bytes)).ok());
-    report.is_some_and(|report| report.lives_on_the_stick())
 }
 
 /// So the kernel says that a device cannot be written to: `EACCES` where it says so itself, `EROFS` where only the

@@ -56,11 +56,6 @@ fn once(case: &Case, reason: &str, force: bool) -> Result<Synced, Failure> {
     if !force {
         allowed(case, restored.as_ref())?;
     }
-    if case.live && crate::stick::is_the_root(&case.files) {
-        // A generation that has more than the root on the same stick would be undone by the next one: the root that
-        // comes up after a power cut is what counts there.
-        flush(Path::new("/")).map_err(|e| told(StoreError::Io("flushed, the root of this box", e)))?;
-    }
     let mut request = Request::new(&case.host, &case.version, reason, HostClock.now().as_secs());
     request = request.parent(restored.as_ref().and_then(|r| r.generation));
     let local = HostMedium::new(&case.defaults_dir());
@@ -77,7 +72,6 @@ fn once(case: &Case, reason: &str, force: bool) -> Result<Synced, Failure> {
     let (synced, index) = done.map_err(told)?;
     if synced.made {
         flush(&case.store_dir)?;
-        case.keep_has(synced.generation)?;
     }
     if synced.index_changed {
         case.keep_index(&index)?;

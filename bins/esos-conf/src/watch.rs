@@ -5,7 +5,7 @@ use crate::pending::{Alarm, Pending};
 use crate::sync::synced;
 use esos_cli::{Exit, Failure, Ui};
 use esos_confsync::{EXTRAS, NO_REASON, Quiet, Seldom, Tracked, fingerprint};
-use esos_hostfs::{Clock, Files, HostClock, HostFiles, stay_in_memory};
+use esos_hostfs::{Clock, Files, HostClock, HostFiles};
 use esos_layout::run;
 use std::path::Path;
 use std::time::Duration;
@@ -38,11 +38,6 @@ impl Ground {
 pub(crate) fn run(store: Option<&Path>, ui: &mut Ui) -> Result<Exit, Failure> {
     let files = HostFiles::new(ui.root());
     let tree = HostBox::new(ui.root());
-    if crate::stick::is_the_root(&files)
-        && let Err(why) = stay_in_memory()
-    {
-        ui.detail(why.to_string());
-    }
     let mut quiet = Quiet::new(QUIET_S, MOST_S);
     // What was told before the watcher was started again has to be taken back some time.
     let mut state = Pending::read(&files);

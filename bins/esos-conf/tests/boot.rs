@@ -317,35 +317,3 @@ fn of_a_newer_version_and_of_a_newer_format() {
     assert_eq!(told.exit, 3);
     told.says(&["made by a newer version"]);
 }
-
-/// With `esos_persist` each slot has a root of its own on the stick, and the generations are of both.
-#[test]
-fn a_root_that_lives_on_the_stick_gets_what_was_kept_without_it_and_keeps_what_it_has() {
-    let case = Case::new();
-    fs::create_dir_all(case.path("a/run/esos")).unwrap();
-    fs::write(case.path("a/run/esos/boot.json"), r#"{"mode": "persist"}"#).unwrap();
-    let newest = case.path("a/etc/newest");
-    let newer = ["restore", "--newer", "--boot", "--yes"];
-    history(&case);
-    // Changed since the last generation: a power cut must not undo it.
-    fs::write(&newest, "changed since\n").unwrap();
-    let (exit, json, _) = case.run("a", &newer);
-    assert_eq!(
-        (exit, &json["data"]["generation"], json["data"]["steps"].as_array().map(Vec::len)),
-        (0, &3.into(), Some(0))
-    );
-    assert_eq!(fs::read_to_string(&newest).unwrap(), "changed since\n");
-    // The other root makes one.
-    case.fill("b");
-    fs::write(case.path("b/etc/newest"), "of the other\n").unwrap();
-    let (exit, json, _) = case.run("b", &["sync"]);
-    assert_eq!((exit, &json["data"]["generation"]), (0, &4.into()), "{json}");
-    for steps in [true, false] {
-        let (exit, json, _) = case.run("a", &newer);
-        let none = json["data"]["steps"].as_array().unwrap().is_empty();
-        assert_eq!((exit, &json["data"]["generation"], !none), (0, &4.into(), steps), "{json}");
-        assert_eq!(fs::read_to_string(&newest).unwrap(), "of the other\n");
-    }
-    let (exit, json, _) = case.run("a", &["sync"]);
-    assert_eq!((exit, &json["data"]["made"]), (0, &false.into()), "{json}");
-}

@@ -1,5 +1,6 @@
 //! The machine behind the seams of `esos_initramfs::World`.
 mod console;
+mod copy;
 mod crash;
 mod devices;
 mod kernel;

@@ -1,5 +1,4 @@
 //! The two ways out of the box.
-use crate::warm::SENDMAIL;
 use esos_alert::{Deliver, Mail, Refusal, Security, Settings, Smtp, Via};
 use esos_exec::{Cmd, Runner};
 use esos_hostfs::Files;
@@ -34,7 +33,7 @@ impl Deliver for Post<'_> {
 
 impl Post<'_> {
     fn sendmail(&self, mail: &Mail) -> Result<(), Refusal> {
-        let cmd = Cmd::new(SENDMAIL).args(["-i", "-f"]).arg(&mail.from).arg("--");
+        let cmd = Cmd::new("/usr/sbin/sendmail").args(["-i", "-f"]).arg(&mail.from).arg("--");
         let cmd = cmd.args(&mail.to).stdin(mail.message()).limit(LIMIT);
         let output = self.runner.run(&cmd).map_err(|e| Refusal(e.to_string()))?;
         if output.status.success() {

@@ -44,7 +44,8 @@ impl Machine {
             let bytes = self.files.read(path).ok()?;
             Some(String::from_utf8_lossy(&bytes).trim().to_owned()).filter(|t| !t.is_empty())
         };
-        let report = report(&self.files);
+        let report: Option<serde_json::Value> =
+            self.files.read(run::BOOT_REPORT).ok().and_then(|b| serde_json::from_slice(&b).ok());
         let slot = report.as_ref().and_then(|r| r["slot"].as_str());
         let mut origin = Origin::new(&self.host);
         let release = text(run::RELEASE).unwrap_or_else(|| "ESOS of unknown version".to_owned());
@@ -57,13 +58,4 @@ impl Machine {
         }
         origin
     }
-}
-
-fn report(files: &HostFiles) -> Option<serde_json::Value> {
-    files.read(run::BOOT_REPORT).ok().and_then(|b| serde_json::from_slice(&b).ok())
-}
-
-/// Whether this program itself lies on the stick (`esos_persist`) that it may have to tell of.
-pub(crate) fn lives_on_the_stick(files: &HostFiles) -> bool {
-    report(files).is_some_and(|report| report["mode"] == "persist")
 }

@@ -3,7 +3,6 @@ mod args;
 mod deliver;
 mod machine;
 mod verbs;
-mod warm;
 
 use args::{Args, Verb};
 use esos_cli::{Exit, Failure, Ui};

@@ -1,14 +1,13 @@
 //! What each verb does.
 use crate::args::ReportArgs;
 use crate::deliver::Post;
-use crate::machine::{Machine, lives_on_the_stick};
-use crate::warm::Warm;
+use crate::machine::Machine;
 use esos_alert::{
     Deliver, Delivered, Desk, EventId, Inbox, Mail, Queue, Report, Severity, Silence, State, test_mail,
 };
 use esos_cli::{Exit, Failure, OrExit, Table, Ui};
 use esos_exec::HostRunner;
-use esos_hostfs::{Clock, Files, HostClock, HostFiles, stay_in_memory};
+use esos_hostfs::{Clock, Files, HostClock};
 use esos_layout::{run as paths, stick_state::Presence, stick_state::StickState};
 use esos_logarchive::Redactor;
 use serde::Serialize;
@@ -64,17 +63,7 @@ pub(crate) fn run(all: bool, ui: &mut Ui) -> Result<Exit, Failure> {
 /// Without end. What goes wrong is said once until it changes; nothing stops the daemon.
 pub(crate) fn watch(ui: &mut Ui) -> Result<Exit, Failure> {
     let mut said = String::new();
-    let files = HostFiles::new(ui.root());
-    let mut warm = lives_on_the_stick(&files).then(Warm::default);
-    if warm.is_some()
-        && let Err(why) = stay_in_memory()
-    {
-        ui.detail(why.to_string());
-    }
     loop {
-        if let Some(warm) = &mut warm {
-            warm.keep(&files);
-        }
         // Settings are read again each time: an operator changes them and expects them to count.
         let problem = match Machine::open(ui).and_then(|machine| turn(&machine, false)) {
             Ok((_, done)) => done.failed.first().map(|(_, why)| why.clone()).unwrap_or_default(),
@@ -93,20 +82,27 @@ fn stick(machine: &Machine, desk: &mut Desk<'_>, now: Duration) {
     let Ok(bytes) = machine.files.read(paths::STICK_STATE) else { return };
     let Ok(state) = serde_json::from_slice::<StickState>(&bytes) else { return };
     let id = EventId::of(["stick", "present"]);
+    let restart = EventId::of(["stick", "restart"]);
+    let restart = if state.restart {
+        let subject = "/usr was on the stick that was pulled: what of it is not in memory cannot be had";
+        Report::raised(restart, Severity::Warning, subject)
+            .text("Storage is served on, and the configuration is kept. Programs that are not in memory do not start.")
+            .remedy("put the stick back, then restart the box as soon as it may stop")
+    } else {
+        Report::cleared(restart, "the box has all of /usr")
+    };
     let report = match state.state {
         Presence::Present => Report::cleared(id, state.message),
         Presence::Gone | Presence::Refused => Report::raised(id, Severity::Critical, state.message)
-            .text(if lives_on_the_stick(&machine.files) {
-                "The root of this box lies on the stick. Storage is served on; restart the box once the stick is back."
-            } else {
-                "The box goes on from memory. Changes of the configuration and logs wait for the stick."
-            })
+            .text("The box goes on from memory. Changes of the configuration and logs wait for the stick.")
             .remedy("put back the stick that was booted; esos stick show"),
         _ => return,
     };
     // A report each few seconds would only count.
-    if !desk.book().agrees(&report) {
-        desk.book_mut().take(&report, now.as_secs());
+    for report in [report, restart] {
+        if !desk.book().agrees(&report) {
+            desk.book_mut().take(&report, now.as_secs());
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use crate::mirror::{self, Mirror};
 use esos_blockdev::{Heard, UeventSocket};
 use esos_cli::{Exit, Failure, OrExit, Ui};
 use esos_exec::{Cmd, HostRunner, Runner};
-use esos_hostfs::{Clock, Files, HostClock, HostFiles, stay_in_memory};
+use esos_hostfs::{Clock, Files, Held, HostClock, HostFiles};
 use esos_initramfs::{BootReport, StickReport};
 use esos_layout::{run, stick_state::Presence, stick_state::StickState};
 use esos_stickwatch::{Identity, Medium, Notice, Urgency, Watcher};
@@ -25,16 +25,23 @@ pub(crate) fn state(files: &HostFiles) -> Option<StickState> {
 pub(crate) fn watch(ui: &mut Ui) -> Result<Exit, Failure> {
     let files = HostFiles::new("/");
     let report = wait_for_report(&files)?;
-    let is_root = report.lives_on_the_stick();
-    if is_root && let Err(why) = stay_in_memory() {
-        ui.detail(why.to_string());
+    let holds_usr = report.usr_is_on_the_stick();
+    let names = if holds_usr { files.read(run::IN_MEMORY).unwrap_or_default() } else { Vec::new() };
+    let held = Held::these(String::from_utf8_lossy(&names).lines());
+    if holds_usr {
+        ui.detail(format!("{} programs and libraries stay in memory", held.len()));
     }
     let stick = report.stick.unwrap_or_default();
     // Subscribe first and look then, or what comes between the two is missed.
     let events = UeventSocket::open().or_exit(Exit::Unavailable)?;
     let (mut looker, mut second) = (Looker::default(), Mirror::default());
-    let mut watcher =
-        if is_root { Watcher::of_the_root(booted(&stick)) } else { Watcher::new(booted(&stick)) };
+    let mut watcher = if holds_usr {
+        // What the watcher before this one has seen stays true.
+        let lost = state(&files).is_some_and(|state| state.restart);
+        Watcher::that_holds_usr(booted(&stick), lost)
+    } else {
+        Watcher::new(booted(&stick))
+    };
     // That it is there from the start is nothing to print over a login prompt.
     let mut console = false;
     // The node that the boot report names.
@@ -101,6 +108,7 @@ fn wait_for_report(files: &HostFiles) -> Result<BootReport, Failure> {
                 device: None,
                 since: Some(HostClock.now().as_secs()),
                 message: format!("it is not known which stick was booted: {why}"),
+                restart: false,
             };
             files.make_dir(run::DIR)?;
             files.replace(run::STICK_STATE, &serde_json::to_vec_pretty(&state)?, 0o644)?;

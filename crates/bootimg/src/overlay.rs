@@ -129,6 +129,7 @@ pub const FILES: &[File] = files![
     0o755 "usr/lib/esos/getty",
     0o755 "usr/lib/esos/good.d/10-sshd" if "usr/sbin/sshd",
     0o755 "usr/lib/esos/good.d/20-scst",
+    0o755 "usr/lib/esos/keep-in-memory",
     0o755 "usr/lib/esos/last-resort",
     0o755 "usr/lib/esos/log-rotate" if "usr/sbin/rsyslogd",
     0o755 "usr/lib/esos/monitor",

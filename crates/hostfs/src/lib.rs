@@ -6,7 +6,7 @@
 //! [`NewFile`] (a file that appears whole or not at all) and [`TempDir`]. Beside them: [`mount()`] and
 //! [`Mount`], [`space()`], [`Clock`] and [`Deadline`], facts ([`uname`], [`MemInfo`]), [`power()`],
 //! [`load_crash_kernel()`].
-//! [`Direct`] is a disk past the page cache.
+//! [`Direct`] is a disk past the page cache. [`Held`] keeps names in the kernel's memory.
 //!
 //! ```
 //! use esos_hostfs::{Files, MemFiles};
@@ -22,6 +22,7 @@ mod direct;
 mod error;
 mod facts;
 mod files;
+mod held;
 mod host;
 mod kexec;
 mod lock;
@@ -30,7 +31,6 @@ mod mount;
 mod mountinfo;
 mod new_file;
 mod power;
-mod resident;
 mod space;
 mod stream;
 mod swaps;
@@ -42,6 +42,7 @@ pub use direct::Direct;
 pub use error::{FileError, FileOp};
 pub use facts::{MemInfo, Uname, cpus, parse_uptime, uname};
 pub use files::{FileKind, Files, Meta};
+pub use held::Held;
 pub use host::HostFiles;
 pub use kexec::{load_crash_kernel, unload_crash_kernel};
 pub use lock::{LockError, LockGuard, lock};
@@ -50,7 +51,6 @@ pub use mount::{MountFlags, Mounted, mount, unmount};
 pub use mountinfo::Mount;
 pub use new_file::NewFile;
 pub use power::{Power, power, sync};
-pub use resident::stay_in_memory;
 pub use space::{Space, space};
 pub use stream::Stream;
 pub use swaps::Swap;

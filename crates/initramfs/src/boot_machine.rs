@@ -354,6 +354,10 @@ impl NewRoot for Fake {
         self.calls.borrow_mut().extend(environment.iter().map(|(name, value)| format!("env {name}={value}")));
         self.twist.hook.clone().unwrap_or(HookEnd::Absent)
     }
+    fn copy(&self, from: &str, to: &str, without: &str) -> io::Result<u64> {
+        self.calls.borrow_mut().push(format!("copy {from} {to} without {without}"));
+        Ok(7 << 20)
+    }
     fn remove_tree(&self, path: &str) {
         self.calls.borrow_mut().push(format!("remove {path}"));
     }

@@ -173,6 +173,37 @@ fn a_restore_that_fails_is_loud_and_the_boot_goes_on() {
 }
 
 #[test]
+fn with_esos_persist_only_usr_stays_on_the_stick() {
+    const PERSIST: &str = "slot=PRIMARY esos_persist";
+    let fake = Fake::new(Twist::of(PERSIST));
+    assert_eq!(fake.run(), switch(&[]));
+    let calls = fake.calls.borrow();
+    let at = |part: &str| {
+        calls.iter().position(|c| c.starts_with(part)).unwrap_or_else(|| panic!("{part} in {calls:?}"))
+    };
+    let order = [
+        "mount /stick",
+        "unpack /stick/esos-persist/",
+        "rename /stick/esos-persist/",
+        "mount /newroot",
+        "copy /stick/esos-persist/",
+        "mount /upper",
+        "mount /newroot/usr",
+        "unmount /upper",
+        "move /newroot/mnt/persist",
+        "unmount /slot",
+    ];
+    assert!(order.map(at).is_sorted(), "{calls:?}");
+    assert!(calls[at("copy")].ends_with("/root /newroot without usr"), "{calls:?}");
+    assert!(fake.report().usr_is_on_the_stick());
+    // A stick that is too small for it is no damaged slot, and what would help is said.
+    let fake = Fake::new(Twist { full: true, ..Twist::of(PERSIST) });
+    assert_eq!(fake.run(), Ending::Reboot);
+    assert!(fake.has_said("make that larger, or boot without esos_persist"), "{:?}", fake.said);
+    assert_eq!(fake.control().primary.state, SlotState::Good);
+}
+
+#[test]
 fn the_crash_kernel_always_reboots() {
     for cmdline in [GOOD, "rescue", "esos_iso=live"] {
         let fake = Fake::new(Twist { vmcore: true, ..Twist::of(cmdline) });
@@ -195,6 +226,9 @@ fn whatever_fails_the_end_is_one_of_three_and_a_shell_only_for_rescue() {
         "/newroot/proc",
         "/newroot/run",
         "/stick",
+        "/upper",
+        "/newroot/usr",
+        "/newroot/mnt/persist",
     ];
     for rescue in [false, true] {
         for persist in [false, true] {

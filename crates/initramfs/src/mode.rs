@@ -22,7 +22,7 @@ pub enum BootMode {
         /// `slot=`.
         slot: Option<Slot>,
     },
-    /// Unpack the slot onto the stick once and run from there, with an overlay on the stick.
+    /// Unpack the slot onto the stick once; `/usr` is used from there, everything else is copied into RAM.
     Persist {
         /// `slot=`.
         slot: Option<Slot>,

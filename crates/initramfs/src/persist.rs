@@ -1,9 +1,11 @@
-//! `esos_persist`: a root on the stick, for machines with little memory.
+//! `esos_persist`: the programs on the stick, for machines with little memory.
 //!
 //! A root image of frames cannot be mounted. So it is unpacked once, verified as ever, into a directory
 //! of the stick's `esos_data` (or else `esos_logs`) that is named after the image's index; later boots
-//! find it whole and mount it under an overlay whose upper layer lies beside it. The price is said in
-//! the report: a stick that is pulled takes the root with it.
+//! find it whole. Only `/usr` stays there, under an overlay whose upper layer is memory; everything else,
+//! the configuration with it, is copied into the root's tmpfs. So nothing is ever written to the stick but
+//! what is kept on it by itself, and a box whose stick fails still has its configuration whole. The price is
+//! said in the report: a program that is not in memory does not start while the stick is gone.
 use crate::world::{Mount, World};
 use crate::{Fault, StickReport};
 use esos_layout::{part, run};
@@ -12,6 +14,10 @@ use std::io;
 
 /// Where the stick's partition is mounted in the initramfs.
 pub(crate) const STICK: &str = "/stick";
+/// What stays there.
+const USR: &str = "usr";
+/// Where the memory for its changes is mounted in the initramfs.
+const UPPER: &str = "/upper";
 
 /// The directories of one root image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,11 +86,7 @@ impl Persist {
             world.console.say(&format!("removing the older root {old} from {device}"));
             world.root.remove_tree(&format!("{}/{old}", self.base));
         }
-        for directory in
-            [self.target(), format!("{}/upper", self.partial()), format!("{}/work", self.partial())]
-        {
-            world.files.make_dir(&directory).map_err(refuse)?;
-        }
+        world.files.make_dir(&self.target()).map_err(refuse)?;
         Ok(false)
     }
 
@@ -93,19 +95,37 @@ impl Persist {
         world.root.rename(&self.partial(), &self.whole())
     }
 
-    /// Mounts the overlay.
-    pub(crate) fn overlay(&self, world: World<'_>, target: &str) -> io::Result<()> {
-        let whole = self.whole();
-        let options = format!("lowerdir={whole}/root,upperdir={whole}/upper,workdir={whole}/work");
-        let mount = Mount {
-            source: "overlay",
+    /// Makes the root of what lies on the stick: the bytes that were copied into memory.
+    pub(crate) fn root(&self, world: World<'_>, target: &str) -> io::Result<u64> {
+        let whole = format!("{}/root", self.whole());
+        let memory = |target, options| Mount {
+            source: "esos",
             target,
+            kind: "tmpfs",
+            read_only: false,
+            harmless: false,
+            options,
+        };
+        world.mounts.mount(&memory(target, "mode=0755"))?;
+        let copied = world.root.copy(&whole, target, USR)?;
+        world.mounts.mount(&memory(UPPER, "mode=0755"))?;
+        let [upper, work] = ["upper", "work"].map(|name| format!("{UPPER}/{name}"));
+        for directory in [&upper, &work] {
+            world.files.make_dir(directory).map_err(io::Error::other)?;
+        }
+        let usr = format!("{target}/{USR}");
+        let options = format!("lowerdir={whole}/{USR},upperdir={upper},workdir={work}");
+        world.mounts.mount(&Mount {
+            source: "overlay",
+            target: &usr,
             kind: "overlay",
             read_only: false,
             harmless: false,
             options: &options,
-        };
-        world.mounts.mount(&mount)?;
-        world.mounts.shift(STICK, &format!("{target}{}", run::PERSIST_MOUNT))
+        })?;
+        // The overlay holds it; nobody else has business there.
+        world.mounts.unmount(UPPER)?;
+        world.mounts.shift(STICK, &format!("{target}{}", run::PERSIST_MOUNT))?;
+        Ok(copied)
     }
 }

@@ -19,7 +19,7 @@ pub enum Step {
     Room,
     /// Every frame verified and unpacked.
     Unpack,
-    /// The new root from what was unpacked on the stick, with an overlay.
+    /// The new root from what was unpacked on the stick: `/usr` as an overlay, the rest copied.
     Overlay,
     /// Nothing of the medium stays mounted.
     Close,
@@ -58,8 +58,10 @@ impl Step {
     pub const fn budget(self, packed_bytes: u64) -> Duration {
         Duration::from_secs(match self {
             Self::Base | Self::Memory | Self::Room | Self::Hand => 30,
-            Self::Close | Self::Overlay | Self::Slot => 60,
+            Self::Close | Self::Slot => 60,
             Self::Drivers | Self::Medium | Self::Restore => 120,
+            // What is copied into memory comes from the same stick, as thousands of small files.
+            Self::Overlay => 180,
             Self::Unpack => (packed_bytes / (512 << 10)).saturating_add(300),
             Self::Capture => 3600,
         })

@@ -138,9 +138,9 @@ pub struct StepReport {
 }
 
 impl BootReport {
-    /// Whether the root lives on the stick (`esos_persist`): a stick that fails takes it along.
+    /// Whether `/usr` lies on the stick (`esos_persist`): a stick that is pulled takes it along.
     #[must_use]
-    pub fn lives_on_the_stick(&self) -> bool {
+    pub fn usr_is_on_the_stick(&self) -> bool {
         self.mode == "persist"
     }
 

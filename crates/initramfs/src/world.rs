@@ -165,6 +165,13 @@ pub trait NewRoot {
     fn image(&self, path: &str) -> io::Result<Box<dyn ReadAt>>;
     /// Runs a program inside the new root, with that environment, for at most that long.
     fn run(&self, root: &str, program: &str, environment: &[(String, String)], limit: Duration) -> HookEnd;
+    /// Copies a directory into another one that exists: names, bytes, owners, modes, times, links and extended
+    /// attributes of all that is in it, and the mode and owner of the directory itself. What is called `without`,
+    /// at the top, stays behind. The bytes of the files.
+    ///
+    /// # Errors
+    /// The kernel's error, with the path.
+    fn copy(&self, from: &str, to: &str, without: &str) -> io::Result<u64>;
     /// Removes a tree of files, as far as it goes, on one file system.
     fn remove_tree(&self, path: &str);
     /// Renames, so that either name holds the whole, and flushes the file system.

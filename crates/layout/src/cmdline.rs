@@ -17,7 +17,7 @@ pub const STATE: &str = "esos.state=";
 pub const FALLBACK: &str = "esos.fallback=";
 /// `1` where no attempt was left in any slot.
 pub const EXHAUSTED: &str = "esos.exhausted=";
-/// Keep `/` as an overlay on the stick (for boxes with little memory).
+/// Keep `/usr` on the stick (for boxes with little memory).
 pub const PERSIST: &str = "esos_persist";
 /// `live` or `install`: the medium is an ISO.
 pub const ISO: &str = "esos_iso=";

@@ -41,9 +41,11 @@ pub const OPT_SBIN: &str = "/opt/sbin";
 /// The program of the root image, run first by its init, that takes `/dev/watchdog` over. Where it exists,
 /// `esos-init` leaves the watchdog running; otherwise it is stopped before the switch.
 pub const WATCHDOG_KEEPER: &str = "/usr/lib/esos/watchdog";
-/// With `esos_persist`: where the partition of the stick that holds the root is mounted.
+/// With `esos_persist`: where the partition of the stick that holds `/usr` is mounted.
 pub const PERSIST_MOUNT: &str = "/mnt/persist";
+/// With `esos_persist`: the paths, one a line, of what of `/usr` was copied into memory.
+pub const IN_MEMORY: &str = "/run/esos/in-memory";
 /// With `esos_persist`: the directory on [`crate::part::DATA`], or else on [`crate::part::LOGS`]. In it,
 /// one directory for each root image, named by the beginning of its index's SHA-256, with `root` (the
-/// unpacked image), `upper` and `work` (of the overlay).
+/// unpacked image).
 pub const PERSIST_DIR: &str = "esos-persist";

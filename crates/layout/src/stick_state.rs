@@ -40,6 +40,10 @@ pub struct StickState {
     pub since: Option<u64>,
     /// One line for people: what happened and what to do.
     pub message: String,
+    /// `/usr` lay on it (`esos_persist`) when it went: what of that is not in memory cannot be had before the box is
+    /// started again, though the stick may be back.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub restart: bool,
 }
 
 impl StickState {

@@ -36,8 +36,10 @@ pub struct Notice {
 #[derive(Debug, Clone)]
 pub struct Watcher {
     booted: Identity,
-    /// The root of the box lies on it.
-    root: bool,
+    /// `/usr` lies on it.
+    usr: bool,
+    /// The node that `/usr` was mounted from: another medium does not get its name while it is.
+    home: Option<String>,
     state: StickState,
     refused: BTreeMap<String, String>,
 }
@@ -52,14 +54,18 @@ impl Watcher {
             device: None,
             since: None,
             message: "the stick has not been looked for yet".to_owned(),
+            restart: false,
         };
-        Self { booted, root: false, state, refused: BTreeMap::new() }
+        Self { booted, usr: false, home: None, state, refused: BTreeMap::new() }
     }
 
-    /// The same where the root of the box lies on the stick (`esos_persist`): what was gone once does not carry it again.
+    /// The same where `/usr` lies on the stick (`esos_persist`): one that was pulled comes back as another disk, which
+    /// does not carry what is mounted. `lost`: that has happened already.
     #[must_use]
-    pub fn of_the_root(booted: Identity) -> Self {
-        Self { root: true, ..Self::new(booted) }
+    pub fn that_holds_usr(booted: Identity, lost: bool) -> Self {
+        let mut watcher = Self { usr: true, ..Self::new(booted) };
+        watcher.state.restart = lost;
+        watcher
     }
 
     /// The document for `/run/esos/stick.json`.
@@ -98,6 +104,11 @@ impl Watcher {
             }
         }
         let was = self.state.state.clone();
+        if self.usr {
+            self.home = self.home.take().or_else(|| good.map(|medium| medium.device.clone()));
+            self.state.restart |=
+                self.home.as_ref().is_some_and(|home| media.iter().all(|m| m.device != *home));
+        }
         match (good, sick, others.first()) {
             (Some(medium), _, _) => {
                 if was != Presence::Present || self.state.device.as_deref() != Some(&medium.device) {
@@ -105,12 +116,15 @@ impl Watcher {
                     let text = if first {
                         format!("booted from {} ({})", medium.device, medium.identity)
                     } else {
-                        let then = if self.root {
-                            "; the root of this box lies on it: where that cannot be written any more, restart the box"
+                        let then = if self.state.restart {
+                            "; what of /usr is not in memory cannot be had before the box is restarted"
                         } else {
-                            " and is used again"
+                            ""
                         };
-                        format!("the stick is back as {} ({}){then}", medium.device, medium.identity)
+                        format!(
+                            "the stick is back as {} ({}) and is used again{then}",
+                            medium.device, medium.identity
+                        )
                     };
                     self.set(Presence::Present, Some(&medium.device), now, &text);
                     notices.push(Notice { urgency: Urgency::Notice, text });
@@ -127,13 +141,13 @@ impl Watcher {
                         }
                         None => "was pulled or died".to_owned(),
                     };
-                    let then = if self.root {
-                        "the box goes on with what of its root is in memory: what is changed now may be lost, and \
-                         programs may not start"
-                    } else {
-                        "the box goes on from memory, but configuration and logs are not saved until it is back"
-                    };
-                    let text = format!("the stick {device}({}) {how}; {then}", self.booted);
+                    let then =
+                        if self.usr { ", and what of /usr is not in memory cannot be had" } else { "" };
+                    let text = format!(
+                        "the stick {device}({}) {how}; the box goes on from memory, but configuration and logs are not \
+                         saved until it is back{then}",
+                        self.booted
+                    );
                     self.set(Presence::Gone, None, now, &text);
                     notices.insert(0, Notice { urgency: Urgency::Critical, text });
                 }
@@ -193,13 +207,36 @@ mod tests {
     }
 
     #[test]
-    fn a_root_that_lay_on_it_is_not_back_with_it() {
-        let mut w = Watcher::of_the_root(medium("", "A").identity);
-        assert!(!w.look(1, &[medium("/dev/sda", "A")])[0].text.contains("root"));
-        assert!(w.look(2, &[])[0].text.contains("with what of its root is in memory"));
-        let said = w.look(3, &[medium("/dev/sdb", "A")]);
-        assert!(said[0].text.contains("restart the box"), "{said:?}");
-        assert_eq!(w.state().state, Presence::Present);
+    fn what_was_mounted_of_it_is_not_back_with_it() {
+        let here = |device: &str| vec![medium(device, "A")];
+        let sick = vec![Medium { readable: Err("EIO".into()), ..medium("/dev/sda", "A") }];
+        // What is seen one after the other, and whether the box has to be restarted then.
+        for (looks, restart) in [
+            (vec![here("/dev/sda")], false),
+            (vec![here("/dev/sda"), sick.clone()], false),
+            (vec![here("/dev/sda"), sick.clone(), here("/dev/sda")], false),
+            // It is there for a moment, and cannot be read.
+            (vec![here("/dev/sda"), sick, vec![], here("/dev/sdb")], true),
+            (vec![here("/dev/sda"), vec![]], true),
+            (vec![here("/dev/sda"), vec![], here("/dev/sdb")], true),
+            // Too quick to be missed.
+            (vec![here("/dev/sda"), here("/dev/sdb")], true),
+        ] {
+            let mut w = Watcher::that_holds_usr(medium("", "A").identity, false);
+            let mut other = watcher();
+            for (now, look) in looks.iter().enumerate() {
+                w.look(now as u64, look);
+                other.look(now as u64, look);
+            }
+            assert_eq!(w.state().restart, restart, "{looks:?}");
+            let back = w.state().state == Presence::Present;
+            assert_eq!(
+                w.state().message.contains("before the box is restarted"),
+                restart && back,
+                "{looks:?}"
+            );
+            assert!(!other.state().restart && !other.state().message.contains("/usr"), "{looks:?}");
+        }
     }
 
     #[test]

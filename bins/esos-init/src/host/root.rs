@@ -68,6 +68,10 @@ impl NewRoot for HostRoot {
         status.map_or(HookEnd::Timeout(text.clone()), |s| HookEnd::Ended(s.code(), text))
     }
 
+    fn copy(&self, from: &str, to: &str, without: &str) -> io::Result<u64> {
+        super::copy::copy(from, to, without)
+    }
+
     fn remove_tree(&self, path: &str) {
         let _partly = fs::remove_dir_all(path);
     }

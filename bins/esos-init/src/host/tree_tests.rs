@@ -49,6 +49,12 @@ fn a_tree_comes_back_as_gnu_tar_saw_it() {
         );
     }
     unpack(&gnu_tar(from.path()), to.path()).unwrap();
+    // And so does one that is copied from there, but for what stays behind.
+    fs::create_dir_all(to.path().join("usr/a")).unwrap();
+    let third = tempfile::tempdir().unwrap();
+    let [second, copied] = [&to, &third].map(|dir| dir.path().to_str().unwrap());
+    assert_eq!(super::copy::copy(second, copied, "usr").unwrap(), 700_006);
+    fs::remove_dir_all(to.path().join("usr")).unwrap();
     let list = |dir: &std::path::Path| {
         let format = "%P %y %m %U %G %s %n %T@ %l\\n";
         let out = Command::new("find")
@@ -68,10 +74,14 @@ fn a_tree_comes_back_as_gnu_tar_saw_it() {
         lines.sort();
         lines
     };
-    assert_eq!(list(to.path()), list(from.path()));
+    for made in [&to, &third] {
+        assert_eq!(list(made.path()), list(from.path()));
+    }
     assert_eq!(fs::read(to.path().join("c/big")).unwrap(), fs::read(from.path().join("c/big")).unwrap());
-    let same = |name: &str| fs::metadata(to.path().join(name)).unwrap().ino();
-    assert_eq!(same("a/b/f"), same("c/hard"));
+    for made in [&to, &third] {
+        let inode = |name: &str| fs::metadata(made.path().join(name)).unwrap().ino();
+        assert_eq!(inode("a/b/f"), inode("c/hard"));
+    }
 }
 
 #[test]

@@ -265,7 +265,7 @@ impl Boot<'_> {
         let teller = Teller::new(self.world);
         let done = unpack(&self.index, &*image, &*tree, need.effort, &|p| teller.tell(p));
         let done = done.map_err(|e| match e {
-            UnpackError::Tree(_) => Fault::Machine(chain(&e)),
+            UnpackError::Tree(_) => Fault::Machine(self.no_room(&e)),
             UnpackError::Damaged { .. } | UnpackError::Read { .. } => self.slot_or_medium(chain(&e)),
         })?;
         (root.entries, root.reread) = (done.entries, done.reread);
@@ -284,12 +284,31 @@ impl Boot<'_> {
         Ok(())
     }
 
+    /// Why an entry of the root could not be made. Of a stick that is too small, what would help.
+    fn no_room(&self, error: &UnpackError) -> String {
+        let full =
+            matches!(error, UnpackError::Tree(e) if e.source.kind() == std::io::ErrorKind::StorageFull);
+        let size = self.index.unpacked().div_ceil(1 << 20);
+        match full && self.persist.is_some() {
+            true => format!(
+                "{}: with esos_persist the root of {size} MiB lies on the stick's esos_data, or else on its \
+                 esos_logs: make that larger, or boot without esos_persist",
+                chain(error)
+            ),
+            false => chain(error),
+        }
+    }
+
     fn overlay(&mut self) -> Result<(), Fault> {
         let Some(persist) = &self.persist else { return Ok(()) };
-        persist
-            .overlay(self.world, NEW_ROOT)
-            .map_err(|e| Fault::Machine(format!("cannot mount the overlay: {e}")))?;
-        self.warn("the root lies on the stick (esos_persist): pulling the stick stops this box".into());
+        let copied = persist
+            .root(self.world, NEW_ROOT)
+            .map_err(|e| Fault::Machine(format!("cannot make the root of what lies on the stick: {e}")))?;
+        self.world.console.detail(&format!("{} MiB are in memory, /usr is on the stick", copied >> 20));
+        self.warn(
+            "/usr lies on the stick (esos_persist): without the stick, what is not in memory does not start"
+                .into(),
+        );
         Ok(())
     }
 
