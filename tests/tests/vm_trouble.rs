@@ -5,12 +5,15 @@ use esos_layout::part;
 use esos_tests::image;
 use esos_tests::smtp::{Sink, plain};
 use esos_tests::stick::{Stick, partition};
-use esos_tests::{Level, allowed};
+use esos_tests::{Level, allowed, skip};
 use esos_units::Bytes;
 use esos_vm::{Bus, Disk, Firmware, Guest, Keep, Machine, Net, free_port};
+use std::fs::File;
 use std::io::Read;
 use std::net::TcpStream;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -237,11 +240,59 @@ fn a_box_serves_on_through_every_trouble_of_its_stick() {
     }
     let Some(image) = image::shipped(test) else { return };
     let _turn = image::turn();
-    let sink = Sink::start().unwrap();
     let dir = tempfile::tempdir_in(image::target_dir().unwrap()).unwrap();
-    let (stick, port) = (dir.path().join("stick.qcow2"), free_port().unwrap());
+    through_every_trouble(&image, dir.path());
+}
 
-    let guest = up(&image, &stick, port);
+/// The same of a box that has its programs on the stick.
+#[test]
+fn with_esos_persist_a_box_serves_on_too() {
+    let test = "with_esos_persist_a_box_serves_on_too";
+    if !allowed(test, Level::All) {
+        return;
+    }
+    let Some(image) = image::shipped(test) else { return };
+    let tool = match image::release("esos-image") {
+        Ok(tool) => tool,
+        Err(why) => return skip(test, &why),
+    };
+    let _turn = image::turn();
+    let dir = tempfile::tempdir_in(image::target_dir().unwrap()).unwrap();
+    let stick = dir.path().join("large.img");
+    File::create(&stick).unwrap().set_len(Bytes::gib(6).get()).unwrap();
+    let written = Command::new(tool)
+        .arg("write")
+        .args([&image, &stick])
+        .args(["--yes-erase", "large.img"])
+        .output()
+        .unwrap();
+    assert!(written.status.success(), "{written:?}");
+    // The console of the guest is its serial line: the word for the other one is as long.
+    let menus = replace(&stick, Bytes::mib(300).get(), b" console=tty0 ", b" esos_persist ");
+    assert!(menus > 0, "no menu on {}", stick.display());
+    let guest = through_every_trouble(&stick, dir.path());
+    let mounts = guest.run("cat /proc/self/mounts").unwrap().text();
+    assert!(mounts.contains("overlay /usr overlay"), "{mounts}");
+}
+
+/// Writes one text over another of its length at the beginning of a file; how often.
+fn replace(path: &Path, within: u64, from: &[u8], to: &[u8]) -> usize {
+    assert_eq!(from.len(), to.len());
+    let file = File::options().read(true).write(true).open(path).unwrap();
+    let mut bytes = vec![0; usize::try_from(within).unwrap()];
+    file.read_exact_at(&mut bytes, 0).unwrap();
+    let places: Vec<usize> =
+        bytes.windows(from.len()).enumerate().filter(|(_, w)| *w == from).map(|(at, _)| at).collect();
+    places.iter().for_each(|at| file.write_all_at(to, *at as u64).unwrap());
+    places.len()
+}
+
+/// Every trouble, one after the other, then the power goes: the box that comes up from what is on the stick.
+fn through_every_trouble(image: &Path, dir: &Path) -> Guest {
+    let sink = Sink::start().unwrap();
+    let (stick, port) = (dir.join("stick.qcow2"), free_port().unwrap());
+
+    let guest = up(image, &stick, port);
     guest.write_file("/etc/esos/mail.toml", sink.settings().as_bytes()).unwrap();
     let answer = guest.run("esos-conf sync && esos-monitor test").unwrap();
     assert!(answer.success() && !sink.mails().is_empty(), "{answer:?}");
@@ -256,11 +307,12 @@ fn a_box_serves_on_through_every_trouble_of_its_stick() {
     guest.cut_power();
 
     // All of it is there for the next boot.
-    let guest = up(&image, &stick, port);
+    let guest = up(image, &stick, port);
     for Trouble { name, .. } in TROUBLES {
         let file = format!("/etc/during-{}", name.replace(['/', ' '], "-"));
         assert_eq!(guest.run(&format!("cat {file}")).unwrap().text(), *name);
     }
     let verify = guest.run("esos-conf verify").unwrap();
     assert!(verify.success(), "{verify:?}");
+    guest
 }
