@@ -75,13 +75,15 @@ pub(crate) fn installed() -> Tools {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut tools = Tools::new();
     for dir in beside.into_iter().chain(std::env::split_paths(&path)) {
-        let Ok(entries) = std::fs::read_dir(&dir) else { continue };
-        for entry in entries.flatten() {
-            let name = entry.file_name();
-            let Some(name) = name.to_str().and_then(|n| n.strip_prefix("esos-")) else { continue };
+        let listed = std::fs::read_dir(&dir).into_iter().flatten().flatten().map(|entry| entry.path());
+        // Where a directory lies on a stick that is gone, it cannot be listed, and still has what is in memory.
+        let ours = SHIPPED.iter().map(|shipped| dir.join(format!("esos-{}", shipped.name)));
+        for path in listed.chain(ours) {
+            let name = path.file_name().and_then(|name| name.to_str());
+            let Some(name) = name.and_then(|name| name.strip_prefix("esos-")) else { continue };
             let plain = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-            if plain && name != "init" && is_program(&entry.path()) {
-                tools.entry(name.to_owned()).or_insert_with(|| entry.path());
+            if plain && name != "init" && !tools.contains_key(name) && is_program(&path) {
+                tools.insert(name.to_owned(), path);
             }
         }
     }
