@@ -196,6 +196,12 @@ fn with_esos_persist_only_usr_stays_on_the_stick() {
     assert!(order.map(at).is_sorted(), "{calls:?}");
     assert!(calls[at("copy")].ends_with("/root /newroot without usr"), "{calls:?}");
     assert!(fake.report().usr_is_on_the_stick());
+    assert!(
+        fake.report().warnings.is_empty(),
+        "what was asked for is no fault: {:?}",
+        fake.report().warnings
+    );
+    assert!(fake.has_said("/usr lies on the stick (esos_persist), 7 MiB"), "{:?}", fake.said);
     // A stick that is too small for it is no damaged slot, and what would help is said.
     let fake = Fake::new(Twist { full: true, ..Twist::of(PERSIST) });
     assert_eq!(fake.run(), Ending::Reboot);

@@ -4,8 +4,8 @@
 //! of the stick's `esos_data` (or else `esos_logs`) that is named after the image's index; later boots
 //! find it whole. Only `/usr` stays there, under an overlay whose upper layer is memory; everything else,
 //! the configuration with it, is copied into the root's tmpfs. So nothing is ever written to the stick but
-//! what is kept on it by itself, and a box whose stick fails still has its configuration whole. The price is
-//! said in the report: a program that is not in memory does not start while the stick is gone.
+//! what is kept on it by itself, and a box whose stick fails still has its configuration whole. The price:
+//! a program that is not in memory does not start while the stick is gone.
 use crate::world::{Mount, World};
 use crate::{Fault, StickReport};
 use esos_layout::{part, run};

@@ -304,11 +304,10 @@ impl Boot<'_> {
         let copied = persist
             .root(self.world, NEW_ROOT)
             .map_err(|e| Fault::Machine(format!("cannot make the root of what lies on the stick: {e}")))?;
-        self.world.console.detail(&format!("{} MiB are in memory, /usr is on the stick", copied >> 20));
-        self.warn(
-            "/usr lies on the stick (esos_persist): without the stick, what is not in memory does not start"
-                .into(),
-        );
+        self.world.console.say(&format!(
+            "/usr lies on the stick (esos_persist), {} MiB of the root in memory",
+            copied.div_ceil(1 << 20)
+        ));
         Ok(())
     }
 
