@@ -9,6 +9,7 @@ use esos_layout::frames::Index;
 use esos_layout::run;
 use std::time::Duration;
 
+mod root;
 mod steps;
 
 const NEW_ROOT: &str = "/newroot";
