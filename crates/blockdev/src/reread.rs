@@ -61,12 +61,20 @@ mod kernel {
 /// [`RereadError`].
 pub fn reread(node: &Path) -> Result<(), RereadError> {
     let disk = Stream::open(node)?;
-    let deadline = Deadline::after(&HostClock, PATIENCE);
+    until_read(node, &HostClock, &mut || kernel::ask(disk.as_fd().as_raw_fd()))
+}
+
+fn until_read(
+    node: &Path,
+    clock: &impl Clock,
+    ask: &mut dyn FnMut() -> nix::Result<c_int>,
+) -> Result<(), RereadError> {
+    let deadline = Deadline::after(clock, PATIENCE);
     let name = || node.to_string_lossy().into_owned();
     loop {
-        match kernel::ask(disk.as_fd().as_raw_fd()) {
+        match ask() {
             Ok(_) => return Ok(()),
-            Err(Errno::EBUSY) if !deadline.passed(&HostClock) => HostClock.sleep(Duration::from_millis(200)),
+            Err(Errno::EBUSY) if !deadline.passed(clock) => clock.sleep(Duration::from_millis(200)),
             Err(Errno::EBUSY) => return Err(RereadError::Busy { node: name() }),
             Err(Errno::EINVAL | Errno::ENOTTY) => return Err(RereadError::None { node: name() }),
             Err(errno) => {
@@ -82,6 +90,28 @@ pub fn reread(node: &Path) -> Result<(), RereadError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use esos_hostfs::ManualClock;
+
+    /// What comes of it where the kernel answers so each time but the `after`th, and how often it is asked.
+    fn asked(errno: Errno, after: u32) -> (Result<(), RereadError>, u32) {
+        let mut times = 0;
+        let mut ask = || {
+            times += 1;
+            if times == after { Ok(0) } else { Err(errno) }
+        };
+        let done = until_read(Path::new("/dev/sdb"), &ManualClock::at(Duration::ZERO), &mut ask);
+        (done, times)
+    }
+
+    #[test]
+    fn one_that_is_held_for_a_moment_is_waited_for_and_others_are_not() {
+        assert!(matches!(asked(Errno::EBUSY, 4), (Ok(()), 4)));
+        let (busy, times) = asked(Errno::EBUSY, 0);
+        assert_eq!(busy.unwrap_err().to_string().split(':').next(), Some("/dev/sdb is busy"));
+        assert!((45..60).contains(&times), "asked {times} times in ten seconds");
+        assert!(matches!(asked(Errno::ENOTTY, 0), (Err(RereadError::None { .. }), 1)));
+        assert!(matches!(asked(Errno::EIO, 0), (Err(RereadError::Failed { .. }), 1)));
+    }
 
     #[test]
     fn what_is_no_disk_is_told_from_what_is_not_there() {
