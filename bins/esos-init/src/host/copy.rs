@@ -3,11 +3,12 @@ use super::tree::HostTree;
 use esos_initramfs::{Entry, EntryKind, Tree, TreeWorker};
 use rustix::fs::{lgetxattr, llistxattr, major, minor};
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::{self, File, Metadata};
 use std::io::{self, BufReader};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The largest list of names, and the largest value, that the kernel takes (`XATTR_LIST_MAX`, `XATTR_SIZE_MAX`).
 const XATTR_MAX: usize = 65_536;
@@ -48,41 +49,39 @@ impl Copy<'_> {
         Ok(())
     }
 
-    fn path(&self, below: &[u8]) -> std::path::PathBuf {
-        self.from.join(std::ffi::OsStr::from_bytes(below))
+    fn path(&self, below: &[u8]) -> PathBuf {
+        self.from.join(OsStr::from_bytes(below))
     }
 
     /// Makes one; whether it is a directory.
     fn entry(&mut self, below: &[u8]) -> io::Result<bool> {
         let path = self.path(below);
-        let meta = fs::symlink_metadata(&path).map_err(|e| at(&path, &e))?;
-        let Some(kind) = self.kind(below, &path, &meta).map_err(|e| at(&path, &e))? else { return Ok(false) };
-        let mut entry = Entry {
+        self.make(below, &path).map_err(|e| at(&path, &e))
+    }
+
+    fn make(&mut self, below: &[u8], path: &Path) -> io::Result<bool> {
+        let meta = fs::symlink_metadata(path)?;
+        let Some(kind) = self.kind(below, path, &meta)? else { return Ok(false) };
+        let is_file = matches!(kind, EntryKind::File);
+        let is_dir = matches!(kind, EntryKind::Dir);
+        let entry = Entry {
             path: below.to_vec(),
             mode: meta.mode() & 0o7777,
             uid: meta.uid(),
             gid: meta.gid(),
             mtime: (meta.mtime(), u32::try_from(meta.mtime_nsec()).unwrap_or(0)),
-            size: 0,
-            xattrs: Vec::new(),
+            size: if is_file { meta.len() } else { 0 },
+            xattrs: if is_file || is_dir { xattrs(path)? } else { Vec::new() },
             kind,
         };
-        let made = match entry.kind {
-            EntryKind::File => {
-                entry.size = meta.len();
-                entry.xattrs = xattrs(&path).map_err(|e| at(&path, &e))?;
-                let file = File::open(&path).map_err(|e| at(&path, &e))?;
-                self.bytes = self.bytes.saturating_add(entry.size);
-                self.hand.make(&entry, &mut BufReader::with_capacity(1 << 16, file))
-            }
-            EntryKind::Dir => {
-                entry.xattrs = xattrs(&path).map_err(|e| at(&path, &e))?;
-                self.hand.make(&entry, &mut io::empty())
-            }
-            _ => self.hand.make(&entry, &mut io::empty()),
+        self.bytes = self.bytes.saturating_add(entry.size);
+        let made = if is_file {
+            self.hand.make(&entry, &mut BufReader::with_capacity(1 << 16, File::open(path)?))
+        } else {
+            self.hand.make(&entry, &mut io::empty())
         };
         made.map_err(|e| io::Error::new(e.source.kind(), format!("{e}: {}", e.source)))?;
-        Ok(matches!(entry.kind, EntryKind::Dir))
+        Ok(is_dir)
     }
 
     /// What it is; none for what no archive holds, a socket.
